@@ -1,0 +1,66 @@
+//! `conversation.*`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Cursor, Patch};
+use crate::model::{self, Metadata};
+
+/// Parameters of `conversation.create`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConversationCreate {
+    /// The id, if the client makes it; a retry with the same id changes nothing.
+    pub id: Option<model::ConversationId>,
+    /// What people call it.
+    pub title: Option<String>,
+    /// The project it belongs to.
+    pub project: Option<String>,
+    /// The language model it is held with.
+    pub model: Option<String>,
+    /// The client's own data.
+    pub metadata: Option<Metadata>,
+}
+
+/// Parameters of `conversation.get` and `conversation.delete`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationId {
+    /// Which one.
+    pub id: model::ConversationId,
+}
+
+/// Parameters of `conversation.list`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConversationList {
+    /// Only this project's.
+    pub project: Option<String>,
+    /// How many; 50 unless said, 200 at most.
+    pub limit: Option<u32>,
+    /// Where to go on.
+    pub cursor: Option<Cursor>,
+}
+
+/// Parameters of `conversation.update`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationUpdate {
+    /// Which one.
+    pub id: model::ConversationId,
+    /// The title.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub title: Patch<String>,
+    /// The project.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub project: Patch<String>,
+    /// The language model.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub model: Patch<String>,
+    /// The leaf of the branch that is shown.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub head_message_id: Patch<model::MessageId>,
+    /// The client's own data, replaced as a whole.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub metadata: Patch<Metadata>,
+}

@@ -1,0 +1,96 @@
+//! `message.*`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Cursor, Patch};
+use crate::model::{self, ConversationId, Message, Metadata, Role, Timestamp};
+
+/// Parameters of `message.append`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageAppend {
+    /// Where to.
+    pub conversation_id: ConversationId,
+    /// The messages, in order.
+    pub messages: Vec<NewMessage>,
+}
+
+/// A message to append.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewMessage {
+    /// The id, if the client makes it; a retry with the same id changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<model::MessageId>,
+    /// The message it answers; absent: the message before it in this call, or else the conversation's head;
+    /// `null`: it begins a new branch.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub parent_id: Patch<model::MessageId>,
+    /// Who speaks.
+    pub role: Role,
+    /// The display name of who speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// The text, at most 1 MiB of UTF-8; it comes back byte for byte.
+    pub content: String,
+    /// The language model that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// When it was said; absent: now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// The client's own data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
+}
+
+/// Result of `message.append`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageAppended {
+    /// The messages as stored, in the order of the request.
+    pub messages: Vec<Message>,
+}
+
+/// Parameters of `message.get` and `message.delete`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageId {
+    /// Which one.
+    pub id: model::MessageId,
+}
+
+/// Parameters of `message.list`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageList {
+    /// Whose messages.
+    pub conversation_id: ConversationId,
+    /// From the newest back, instead of from the oldest on.
+    #[serde(default)]
+    pub newest_first: bool,
+    /// How many; 50 unless said, 200 at most.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// Where to go on.
+    #[serde(default)]
+    pub cursor: Option<Cursor>,
+}
+
+/// Parameters of `message.update`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageUpdate {
+    /// Which one.
+    pub id: model::MessageId,
+    /// New text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// The display name of who speaks.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub author: Patch<String>,
+    /// The client's own data, replaced as a whole.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub metadata: Patch<Metadata>,
+}

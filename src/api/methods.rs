@@ -1,0 +1,107 @@
+//! The table of everything that a client can ask for.
+
+use super::chat::{ChatEvent, ChatParams, ChatPreview, ChatResult};
+use super::conversation::{
+    ConversationCreate as CreateConversation, ConversationId, ConversationList as ListConversations,
+    ConversationUpdate as UpdateConversation,
+};
+use super::data::{ExportItem, ExportParams, ImportParams, ImportResult};
+use super::event::{Event, EventParams};
+use super::index::{IndexStatus as StatusOfIndex, RebuildParams, RebuildResult};
+use super::job::{Job, JobList as ListJobs, JobRetried, JobRetry as RetryJobs};
+use super::memory::{
+    MemoryAdd as AddMemory, MemoryId, MemoryList as ListMemories, MemoryUpdate as UpdateMemory,
+};
+use super::message::{
+    MessageAppend as AppendMessages, MessageAppended, MessageId, MessageList as ListMessages,
+    MessageUpdate as UpdateMessage,
+};
+use super::search::{SearchParams, SearchResult};
+use super::system::{
+    Empty, InitializeParams, InitializeResult, ModelListResult, OpenRpcDocument,
+    SystemStatus as StatusOfSystem,
+};
+use super::{Deleted, Page};
+use crate::model::{Conversation, Memory, Message};
+
+super::method::methods! {
+    methods {
+        /// Names the client and tells it what the daemon is, speaks and allows. Optional: every other call
+        /// works without it, and is then credited to a client without a name.
+        SystemInitialize = "system.initialize": InitializeParams => InitializeResult;
+        /// How the daemon is: version, counts, queue, index, model, sizes, and which searches work.
+        SystemStatus = "system.status": Empty => StatusOfSystem;
+        /// This protocol as an OpenRPC document.
+        RpcDiscover = "rpc.discover": Empty => OpenRpcDocument;
+
+        /// Begins a conversation. Sending the same `id` again changes nothing and answers what is stored.
+        ConversationCreate = "conversation.create": CreateConversation => Conversation;
+        /// One conversation, without its messages.
+        ConversationGet = "conversation.get": ConversationId => Conversation;
+        /// Conversations, the last changed first.
+        ConversationList = "conversation.list": ListConversations => Page<Conversation>;
+        /// Changes what is given; a member that is `null` is cleared, one that is absent stays.
+        ConversationUpdate = "conversation.update": UpdateConversation => Conversation;
+        /// Deletes a conversation and all its messages.
+        ConversationDelete = "conversation.delete": ConversationId => Deleted;
+
+        /// Appends messages in one transaction and answers them as stored. They are durable when the answer
+        /// comes, and found by their words at once. Sending the same ids again changes nothing and answers the
+        /// same.
+        MessageAppend = "message.append": AppendMessages => MessageAppended;
+        /// One message.
+        MessageGet = "message.get": MessageId => Message;
+        /// The messages of a conversation in the order of their arrival.
+        MessageList = "message.list": ListMessages => Page<Message>;
+        /// Changes what is given; new text is searched and embedded anew.
+        MessageUpdate = "message.update": UpdateMessage => Message;
+        /// Deletes one message; those that answered it move up to its parent.
+        MessageDelete = "message.delete": MessageId => Deleted;
+
+        /// Stores a standing fact for all tools. Sending the same `id` again changes nothing.
+        MemoryAdd = "memory.add": AddMemory => Memory;
+        /// One memory.
+        MemoryGet = "memory.get": MemoryId => Memory;
+        /// Memories, the last changed first.
+        MemoryList = "memory.list": ListMemories => Page<Memory>;
+        /// Changes what is given; a member that is `null` is cleared, one that is absent stays.
+        MemoryUpdate = "memory.update": UpdateMemory => Memory;
+        /// Deletes one memory.
+        MemoryDelete = "memory.delete": MemoryId => Deleted;
+
+        /// Finds passages of messages and memories by their words, by their meaning, or by both.
+        SearchQuery = "search.query": SearchParams => SearchResult;
+
+        /// Answers with what was said before: recalls, asks the model, stores question and answer with their
+        /// sources, and answers once all of it is there.
+        ChatComplete = "chat.complete": ChatParams => ChatResult;
+        /// The exact prompt and its sources, without asking a model and without storing anything.
+        ChatPreviewMethod = "chat.preview": ChatParams => ChatPreview;
+        /// The language models that can answer.
+        ModelList = "model.list": Empty => ModelListResult;
+
+        /// Embedding jobs that wait, run or were given up.
+        JobList = "job.list": ListJobs => Page<Job>;
+        /// Puts given-up jobs back into the queue.
+        JobRetry = "job.retry": RetryJobs => JobRetried;
+        /// How the vector index is.
+        IndexStatus = "index.status": Empty => StatusOfIndex;
+        /// Fills a new generation of the index from the stored messages, in the background, while the old one
+        /// serves.
+        IndexRebuild = "index.rebuild": RebuildParams => RebuildResult;
+
+        /// Brings in records that `data.export` gave, or a plain JSON history. The same data twice adds nothing.
+        DataImport = "data.import": ImportParams => ImportResult;
+    }
+    streams {
+        /// Like `chat.complete`, but the answer comes as it is written: `sources`, then `delta`s, then exactly
+        /// one of `done`, `cancelled` and `error`. Unsubscribing, or going away, stops the model; what had come
+        /// by then is kept and marked `cancelled`.
+        ChatStream = "chat.stream", "chat.event", "chat.unsubscribe": ChatParams => ChatEvent;
+        /// Everything as NDJSON records, in batches of lines; the last item is `done` or `error`.
+        DataExport = "data.export", "data.exported", "data.unsubscribe": ExportParams => ExportItem;
+        /// What clients change from now on. The last item, when the daemon stops or the subscriber is too slow,
+        /// is `done`.
+        EventSubscribe = "event.subscribe", "event.changed", "event.unsubscribe": EventParams => Event;
+    }
+}

@@ -1,0 +1,26 @@
+//! The contract between the daemon and its clients: one table of methods, their parameters and results, and
+//! the limits. Both sides, the protocol's document and its tests are made from these types.
+
+pub mod chat;
+pub mod conversation;
+pub mod data;
+pub mod event;
+pub mod index;
+pub mod job;
+pub mod limits;
+pub mod memory;
+pub mod message;
+mod method;
+pub mod methods;
+pub mod openrpc;
+mod page;
+mod patch;
+pub mod search;
+pub mod system;
+
+pub use method::{Described, Method, Stream};
+pub use page::{Cursor, Deleted, Page};
+pub use patch::Patch;
+
+/// The version of the protocol that this build speaks; it grows only when something is taken away or changed.
+pub const PROTOCOL_VERSION: &str = "1";

@@ -1,0 +1,3 @@
+//! The `nosso` program.
+
+fn main() {}

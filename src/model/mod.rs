@@ -1,0 +1,13 @@
+//! Plain data that every layer shares: ids, times, conversations, messages, memories. Nothing here does I/O.
+
+mod id;
+mod record;
+mod role;
+mod time;
+
+pub use id::{ConversationId, JobId, MemoryId, MessageId};
+pub use record::{
+    AnswerStatus, ClientRef, Conversation, Memory, Message, Metadata, Source, SourceKind, Usage,
+};
+pub use role::Role;
+pub use time::Timestamp;
