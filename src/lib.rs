@@ -17,3 +17,4 @@ pub mod embed;
 pub mod error;
 pub mod model;
 pub mod paths;
+pub mod setup;

@@ -35,7 +35,8 @@ pub fn convert(weight_file: &[u8], naming: Naming, folder: &Path) -> Result<()> 
         normalize: Some(true),
         golden: naming.golden,
     };
-    let settings = serde_json::to_vec_pretty(&settings).doing(Kind::Internal, "write the model's settings")?;
+    let settings =
+        serde_json::to_vec_pretty(&settings).doing(Kind::Internal, "write the model's settings")?;
     let tokenizer = serde_json::to_vec(&tokenizer(&weights)).doing(Kind::Internal, "write the tokenizer")?;
     write(&folder.join(MODEL_FILE), &graph::encoder(&weights)?)?;
     write(&folder.join(TOKENIZER_FILE), &tokenizer)?;

@@ -95,11 +95,15 @@ impl ModelFolder {
                 .doing(Kind::Corrupt, format_args!("read {}", folder.join(SETTINGS_FILE).display()))?,
             None => Settings::default(),
         };
-        let Settings { name, query_prefix, passage_prefix, max_tokens, pooling, normalize, golden } = settings;
+        let Settings { name, query_prefix, passage_prefix, max_tokens, pooling, normalize, golden } =
+            settings;
         if normalize == Some(false) {
             return Err(Error::new(
                 Kind::Unsupported,
-                format!("open the model in {}: it asks for vectors that are not normalised", folder.display()),
+                format!(
+                    "open the model in {}: it asks for vectors that are not normalised",
+                    folder.display()
+                ),
             ));
         }
         let config = read_json(&folder.join("config.json"))?.unwrap_or_default();
@@ -207,7 +211,8 @@ fn tokens_of(folder: &Path, config: &Value) -> Result<usize> {
     let tokenizer = read_json(&folder.join("tokenizer_config.json"))?.unwrap_or_default();
     let positions = config["max_position_embeddings"].as_u64().map(|positions| {
         // RoBERTa and its kin count positions from 2.
-        let offset = if config["model_type"].as_str().is_some_and(|kind| kind.contains("roberta")) { 2 } else { 0 };
+        let offset =
+            if config["model_type"].as_str().is_some_and(|kind| kind.contains("roberta")) { 2 } else { 0 };
         positions.saturating_sub(offset)
     });
     // A tokenizer without a limit writes 10^30, which is no u64.
@@ -250,9 +255,15 @@ mod tests {
         let root = folder(&[
             ("onnx/model.onnx", "x"),
             ("tokenizer.json", "{}"),
-            ("config.json", r#"{"_name_or_path": "intfloat/multilingual-e5-small", "model_type": "xlm-roberta", "max_position_embeddings": 514}"#),
+            (
+                "config.json",
+                r#"{"_name_or_path": "intfloat/multilingual-e5-small", "model_type": "xlm-roberta", "max_position_embeddings": 514}"#,
+            ),
             ("tokenizer_config.json", r#"{"model_max_length": 1000000000000000019884624838656}"#),
-            ("1_Pooling/config.json", r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#),
+            (
+                "1_Pooling/config.json",
+                r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#,
+            ),
         ]);
         let found = ModelFolder::open(root.path()).unwrap();
         assert_eq!(found.query_prefix, "query: ");
@@ -291,16 +302,17 @@ mod tests {
 
     #[test]
     fn only_the_word_e5_means_e5() {
-        for (name, expected) in [("intfloat/e5-base", true), ("Multilingual-E5-small", true), ("bge5-m3", false)] {
+        for (name, expected) in
+            [("intfloat/e5-base", true), ("Multilingual-E5-small", true), ("bge5-m3", false)]
+        {
             assert_eq!(is_e5(name), expected, "{name}");
         }
     }
 
     #[test]
     fn the_fingerprint_follows_what_decides_the_vectors() {
-        let print = |files: &[(&str, &str)]| {
-            ModelFolder::open(folder(files).path()).unwrap().fingerprint().unwrap()
-        };
+        let print =
+            |files: &[(&str, &str)]| ModelFolder::open(folder(files).path()).unwrap().fingerprint().unwrap();
         let named = ("nosso-model.json", r#"{"name": "a"}"#);
         let first = print(&[("model.onnx", "x"), ("tokenizer.json", "{}"), named]);
         assert_eq!(first.len(), 64);

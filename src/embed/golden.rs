@@ -112,7 +112,10 @@ mod tests {
         assert!(golden.check(&[f32::NAN; 384]).is_err(), "not numbers");
         assert!(golden.check(&[0.0; 384]).is_err(), "zero");
         for digits in ["0", "zz", "éé"] {
-            assert!(Golden { vector: digits.into(), ..golden.clone() }.check(&wave(0.0)).is_err(), "{digits}");
+            assert!(
+                Golden { vector: digits.into(), ..golden.clone() }.check(&wave(0.0)).is_err(),
+                "{digits}"
+            );
         }
     }
 }

@@ -173,7 +173,9 @@ impl Worker {
         let Terms { loading, fingerprint, tokenizer, .. } = &self.terms;
         if loading.folder.fingerprint()? != *fingerprint {
             let what = format!("load the embedding model {}: its files have changed", loading.folder.name);
-            return Err(Error::new(Kind::ModelUnavailable, what).hint("restart the daemon to use the new files"));
+            return Err(
+                Error::new(Kind::ModelUnavailable, what).hint("restart the daemon to use the new files")
+            );
         }
         let network = Network::load(loading, tokenizer)?;
         self.signs.is_loaded.store(true, Ordering::Release);

@@ -163,7 +163,9 @@ impl<'a> WeightFile<'a> {
     fn tensor(&self, name: &str, kind: u8, n_values: usize, n_bytes: usize) -> Result<&'a [u8]> {
         let found = self.tensors.get(name).ok_or_else(|| corrupt(format!("{name} is not in it")))?;
         if (found.kind, found.n_values, found.n_bytes) != (kind, n_values, n_bytes) {
-            return Err(corrupt(format!("{name} should hold {n_values} values in {n_bytes} bytes: {found:?}")));
+            return Err(corrupt(format!(
+                "{name} should hold {n_values} values in {n_bytes} bytes: {found:?}"
+            )));
         }
         found
             .offset
@@ -182,7 +184,8 @@ fn read_pieces<'a>(reader: &mut Reader<'a>, n_pieces: usize) -> Result<(Vec<(&'a
         let id = reader.u32(what)? as usize;
         if id < n_pieces { Ok(id) } else { Err(corrupt(format!("{what} is piece {id} of {n_pieces}"))) }
     };
-    let special = Special { begin: id("<s>")?, end: id("</s>")?, padding: id("<pad>")?, unknown: id("<unk>")? };
+    let special =
+        Special { begin: id("<s>")?, end: id("</s>")?, padding: id("<pad>")?, unknown: id("<unk>")? };
     let blob_bytes =
         usize::try_from(reader.u64("pieces")?).map_err(|_| corrupt("its pieces are longer than it is"))?;
     let offsets = reader.take((n_pieces + 1) * 4, "the pieces' offsets")?;
@@ -234,7 +237,8 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn take(&mut self, n_bytes: usize, what: &str) -> Result<&'a [u8]> {
         let end = self.at.checked_add(n_bytes).filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or_else(|| corrupt(format!("it ends inside {what}, at byte {}", self.bytes.len())))?;
+        let end =
+            end.ok_or_else(|| corrupt(format!("it ends inside {what}, at byte {}", self.bytes.len())))?;
         let taken = &self.bytes[self.at..end];
         self.at = end;
         Ok(taken)

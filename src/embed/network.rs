@@ -76,8 +76,9 @@ impl Network {
             return Err(unsupported(format!("{}: it wants an input \"{unknown}\"", doing())));
         }
         let outputs: Vec<&str> = session.outputs().iter().map(|output| output.name()).collect();
-        let output = output(&outputs, folder.pooling)
-            .ok_or_else(|| unsupported(format!("{}: it has no output of vectors, but {outputs:?}", doing())))?;
+        let output = output(&outputs, folder.pooling).ok_or_else(|| {
+            unsupported(format!("{}: it has no output of vectors, but {outputs:?}", doing()))
+        })?;
         let padding = ["<pad>", "[PAD]"].iter().find_map(|token| tokenizer.token_to_id(token)).unwrap_or(0);
         let folder = folder.clone();
         Ok(Self { session, tokenizer, folder, inputs, output, padding: i64::from(padding) })
@@ -126,7 +127,8 @@ impl Network {
 
     /// Runs the texts as given, in one batch, padded to the longest: what the benchmark compares with.
     pub(super) fn embed_padded(&mut self, role: Role, texts: &[String]) -> Result<Vec<Vec<f32>>> {
-        let tokens: Vec<Vec<u32>> = texts.iter().map(|text| self.tokens(role, text)).collect::<Result<_>>()?;
+        let tokens: Vec<Vec<u32>> =
+            texts.iter().map(|text| self.tokens(role, text)).collect::<Result<_>>()?;
         let rows: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
         self.run(&rows)?.into_iter().map(normalised).collect()
     }
@@ -150,7 +152,10 @@ impl Network {
 
     fn run_one(&mut self, row: &[u32]) -> Result<Vec<f32>> {
         let vectors = self.run(&[row])?;
-        vectors.into_iter().next().map_or_else(|| Err(Error::internal("the network gave no vector")), normalised)
+        vectors
+            .into_iter()
+            .next()
+            .map_or_else(|| Err(Error::internal("the network gave no vector")), normalised)
     }
 
     /// One run of the network over rows of ids, padded to the longest.
@@ -181,7 +186,8 @@ impl Network {
             .collect();
         let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::with_capacity(filled.len());
         for (name, cells) in &filled {
-            let tensor = TensorRef::from_array_view((shape, cells.as_slice())).doing(Kind::Internal, DOING)?;
+            let tensor =
+                TensorRef::from_array_view((shape, cells.as_slice())).doing(Kind::Internal, DOING)?;
             inputs.push((Cow::Borrowed(*name), tensor.into()));
         }
         let outputs = self.session.run(inputs).doing(Kind::Internal, DOING)?;
@@ -283,7 +289,11 @@ mod tests {
     #[test]
     fn the_networks_own_pooling_comes_first_then_the_folders() {
         for (names, pooling, expected) in [
-            (&["last_hidden_state", "sentence_embedding"][..], None, "Some(Sentence(\"sentence_embedding\"))"),
+            (
+                &["last_hidden_state", "sentence_embedding"][..],
+                None,
+                "Some(Sentence(\"sentence_embedding\"))",
+            ),
             (&["token_embeddings"], Some(Pooling::Cls), "Some(Tokens(\"token_embeddings\", Cls))"),
             (&["last_hidden_state", "pooler_output"], None, "Some(Tokens(\"last_hidden_state\", Mean))"),
             (&["logits"], None, "None"),

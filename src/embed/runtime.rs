@@ -103,8 +103,13 @@ mod tests {
         assert_eq!(named, [PathBuf::from("/x.so")]);
         let all = candidates(None, Some(OsStr::new("/y.so")), root.path());
         let names: Vec<_> = all.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-        let expected =
-            ["y.so", "libonnxruntime.so.1.32.0", "libonnxruntime.so.1.31.1", "libonnxruntime.so.1", "libonnxruntime.so"];
+        let expected = [
+            "y.so",
+            "libonnxruntime.so.1.32.0",
+            "libonnxruntime.so.1.31.1",
+            "libonnxruntime.so.1",
+            "libonnxruntime.so",
+        ];
         assert_eq!(names, expected);
         assert_eq!(candidates(None, Some(OsStr::new("")), Path::new("/nowhere")).len(), 2);
     }
