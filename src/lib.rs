@@ -13,6 +13,8 @@
 
 pub mod api;
 pub mod config;
+pub mod embed;
 pub mod error;
 pub mod model;
 pub mod paths;
+pub mod setup;
