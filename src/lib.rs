@@ -12,7 +12,9 @@
 //! ```
 
 pub mod api;
+pub mod client;
 pub mod config;
 pub mod error;
 pub mod model;
 pub mod paths;
+pub mod rpc;
