@@ -12,9 +12,11 @@
 //! ```
 
 pub mod api;
+pub mod client;
 pub mod config;
 pub mod embed;
 pub mod error;
 pub mod model;
 pub mod paths;
+pub mod rpc;
 pub mod setup;
