@@ -14,5 +14,8 @@
 pub mod api;
 pub mod config;
 pub mod error;
+pub mod exchange;
+pub mod llm;
+pub mod memory;
 pub mod model;
 pub mod paths;
