@@ -17,10 +17,12 @@ mod memories;
 mod messages;
 mod prompt;
 mod recall;
+mod sentence;
 mod status;
 mod tick;
 mod tokens;
 mod transfer;
+mod wording;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};

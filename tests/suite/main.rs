@@ -1,0 +1,4 @@
+//! The one integration binary: a file per topic.
+
+mod llm;
+mod support;
