@@ -12,6 +12,8 @@
 //! ```
 
 pub mod api;
+pub mod cli;
+pub mod client;
 pub mod config;
 pub mod error;
 pub mod model;
