@@ -1,0 +1,3 @@
+//! All integration tests in one binary, a file per topic.
+
+mod config;
