@@ -77,11 +77,12 @@ impl Talk {
             true => Some(last_conversation(client, project.as_deref()).await?),
             false => self.conversation,
         };
-        let recalled_from =
-            project::here_or(self.here, None, &context.working_directory)?.map(|root| match &self.new_in.project {
+        let recalled_from = project::here_or(self.here, None, &context.working_directory)?.map(|root| {
+            match &self.new_in.project {
                 Some(named) => named.clone(),
                 None => root,
-            });
+            }
+        });
         Ok(ChatParams {
             conversation_id,
             model: self.model.clone(),
@@ -174,7 +175,9 @@ fn read_piped(from: impl Read) -> Result<Option<String>, Failure> {
 fn question(typed: &str, piped: Option<String>) -> Result<(String, Option<String>), Error> {
     match (typed.trim(), piped) {
         ("", Some(piped)) => Ok((piped.trim().to_owned(), None)),
-        ("", None) => Err(Error::invalid("ask: there is no question").hint("nosso ask \"what did we decide about …?\"")),
+        ("", None) => {
+            Err(Error::invalid("ask: there is no question").hint("nosso ask \"what did we decide about …?\""))
+        }
         (typed, piped) => Ok((typed.to_owned(), piped)),
     }
 }

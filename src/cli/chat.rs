@@ -98,7 +98,9 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
                         }
                         last = Some(answer);
                     }
-                    Err(Failure::Interrupted) => context.out.note(&paint(style::DIM, context.words.cancelled)),
+                    Err(Failure::Interrupted) => {
+                        context.out.note(&paint(style::DIM, context.words.cancelled))
+                    }
                     // the talk survives a model server that fails, but not a daemon that is gone
                     Err(Failure::Failed(error)) if error.kind() != Kind::Unreachable => {
                         context.out.error(&error);
@@ -145,9 +147,11 @@ fn remember_line(editor: &mut DefaultEditor, history: &std::path::Path, line: &s
     if !matches!(editor.add_history_entry(line), Ok(true)) {
         return;
     }
-    let made = history.parent().map(std::fs::create_dir_all).transpose().and_then(|_| {
-        std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(history)
-    });
+    let made = history
+        .parent()
+        .map(std::fs::create_dir_all)
+        .transpose()
+        .and_then(|_| std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(history));
     if made.is_ok() {
         let _ = editor.append_history(history);
     }

@@ -91,7 +91,11 @@ fn prepare(file: &Path) -> Result<()> {
     }
     if let Some(folder) = file.parent() {
         let doing = || format!("make the folder {}", folder.display());
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).doing(Kind::Storage, doing())?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .doing(Kind::Storage, doing())?;
     }
     std::fs::write(file, template()?).doing(Kind::Storage, format!("write {}", file.display()))
 }
@@ -104,11 +108,16 @@ fn template() -> Result<String> {
         true => format!("{line}\n"),
         false => format!("# {line}\n"),
     });
-    Ok(format!("# Settings of nosso; take the # away to change one. `nosso config check` checks them.\n\n{}", lines.collect::<String>()))
+    Ok(format!(
+        "# Settings of nosso; take the # away to change one. `nosso config check` checks them.\n\n{}",
+        lines.collect::<String>()
+    ))
 }
 
 fn edit(file: &Path) -> Result<()> {
-    let named = ["VISUAL", "EDITOR"].into_iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.trim().is_empty()));
+    let named = ["VISUAL", "EDITOR"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|v| !v.trim().is_empty()));
     let editor = named.unwrap_or_else(|| "vi".into());
     // $EDITOR may hold arguments ("code --wait"), so a shell splits it, and gets the path apart from the program
     let status = Command::new("sh")
@@ -118,8 +127,10 @@ fn edit(file: &Path) -> Result<()> {
         .doing(Kind::Storage, format!("start {editor}"))?;
     match status.success() {
         true => Ok(()),
-        false => Err(Error::new(Kind::Config, format!("edit {}: {editor} ended with {status}", file.display()))
-            .hint("choose an editor: EDITOR=nano nosso config edit")),
+        false => {
+            Err(Error::new(Kind::Config, format!("edit {}: {editor} ended with {status}", file.display()))
+                .hint("choose an editor: EDITOR=nano nosso config edit"))
+        }
     }
 }
 

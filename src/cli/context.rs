@@ -38,7 +38,8 @@ impl Context {
     pub fn new(global: Global) -> Result<Self> {
         let var = |name: &str| std::env::var(name).ok();
         let paths = Paths::from_env(|name| std::env::var_os(name)).ok_or_else(|| {
-            Error::new(Kind::Config, "find your folders: HOME is not set").hint("set HOME to your home folder")
+            Error::new(Kind::Config, "find your folders: HOME is not set")
+                .hint("set HOME to your home folder")
         })?;
         Ok(Self {
             out: Output::new(&global, var),
@@ -109,9 +110,7 @@ pub fn read_input(file: &Path) -> Result<String, Failure> {
 /// Does the work until it is done or Ctrl-C is pressed.
 ///
 /// Only for work that waits in an orderly way: once the signal is ours, a blocking read would never see it.
-pub async fn unless_interrupted<T>(
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
+pub async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::select! {
         done = work => done,
         _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),

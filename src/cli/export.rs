@@ -41,10 +41,9 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
             .into());
     }
     let mut partial = Partial::beside(&file)?;
-    let counts = context::unless_interrupted(write_records(&params, context, |_, lines| {
-        Ok(partial.write(lines)?)
-    }))
-    .await?;
+    let counts =
+        context::unless_interrupted(write_records(&params, context, |_, lines| Ok(partial.write(lines)?)))
+            .await?;
     partial.finish(&file)?;
     match context.out.json {
         true => context.out.document(&counts)?,

@@ -65,7 +65,11 @@ async fn delete(client: &Client, named: &Named) -> Result<Deleted> {
 fn describe(named: &Named, context: &Context) -> String {
     match named {
         Named::Conversation(it) => {
-            format!("{} ({} messages)", source::title_or(it.title.as_deref(), context.words), it.message_count)
+            format!(
+                "{} ({} messages)",
+                source::title_or(it.title.as_deref(), context.words),
+                it.message_count
+            )
         }
         Named::Message(it) => format!("{}: {}", it.role, source::first_line(&it.content, 70)),
         Named::Memory(it) => format!("{}: {}", context.words.memory, source::first_line(&it.content, 70)),
@@ -74,7 +78,9 @@ fn describe(named: &Named, context: &Context) -> String {
 
 fn confirmed(descriptions: &[String], context: &mut Context) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(Error::invalid("forget: nobody is there to be asked").hint("say yes beforehand: --yes").into());
+        return Err(Error::invalid("forget: nobody is there to be asked")
+            .hint("say yes beforehand: --yes")
+            .into());
     }
     context.out.prompt(&format!("{}\n{}", descriptions.join("\n"), context.words.forget_question));
     let mut answer = String::new();

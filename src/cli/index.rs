@@ -48,11 +48,16 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
 
 fn lines(status: &Status) -> String {
     let mut lines = vec![match (status.generation, &status.model) {
-        (Some(generation), Some(model)) => format!("generation {generation} of {}", super::clean::line(model)),
+        (Some(generation), Some(model)) => {
+            format!("generation {generation} of {}", super::clean::line(model))
+        }
         (Some(generation), None) => format!("generation {generation}"),
         (None, _) => "no index yet".into(),
     }];
-    lines.push(format!("{} vectors, {} of them fresh, {} pending", status.vectors, status.fresh, status.pending));
+    lines.push(format!(
+        "{} vectors, {} of them fresh, {} pending",
+        status.vectors, status.fresh, status.pending
+    ));
     lines.push(format!(
         "{} on disk, {} of codes in memory",
         when::bytes(status.disk_bytes),

@@ -56,7 +56,9 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
         let result = client.call::<JobRetry>(&Retry { ids: (!ids.is_empty()).then_some(ids) }).await?;
         match context.out.json {
             true => context.out.document(&result)?,
-            false => context.out.text(&format!("{}\n", text::fill(context.words.retried, &[&result.retried])))?,
+            false => {
+                context.out.text(&format!("{}\n", text::fill(context.words.retried, &[&result.retried])))?
+            }
         }
         return Ok(Ended::Well);
     }
@@ -91,7 +93,8 @@ fn job_line(job: &Job, zone: &jiff::tz::TimeZone) -> String {
         (None, None) => "–".into(),
     };
     let due = when::minute(job.run_at, zone);
-    let mut line = format!("{:>6}  {}  {kind}  {of}  {due}  tries {}", job.id, paint(style, state), job.attempts);
+    let mut line =
+        format!("{:>6}  {}  {kind}  {of}  {due}  tries {}", job.id, paint(style, state), job.attempts);
     if let Some(error) = &job.last_error {
         line.push_str(&format!("\n        {}", paint(style::DIM, clean::line(error))));
     }

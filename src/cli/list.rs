@@ -76,9 +76,12 @@ fn conversation_line(
     let mut about = vec![format!("{}", conversation.message_count)];
     about.extend(conversation.client.as_ref().map(|client| clean::line(&client.name)));
     // the last part of a path is what people call the project
-    about.extend(conversation.project.as_deref().map(|project| {
-        clean::line(project.trim_end_matches('/').rsplit('/').next().unwrap_or(project))
-    }));
+    about.extend(
+        conversation
+            .project
+            .as_deref()
+            .map(|project| clean::line(project.trim_end_matches('/').rsplit('/').next().unwrap_or(project))),
+    );
     let about = about.join(" · ");
     let title = source::title_or(conversation.title.as_deref(), words);
     let title = match width {
@@ -122,6 +125,11 @@ mod tests {
         check(Some("Deploy"), None, None, "Deploy  4 · vscode\n");
         check(Some("a\nb"), Some("/home/ana/site/"), None, "a b  4 · vscode · site\n");
         check(None, Some("site"), None, "untitled  4 · vscode · site\n");
-        check(Some("A rather long title of a conversation"), None, Some(90), "A rather long title of…  4 · vscode\n");
+        check(
+            Some("A rather long title of a conversation"),
+            None,
+            Some(90),
+            "A rather long title of…  4 · vscode\n",
+        );
     }
 }

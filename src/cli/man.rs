@@ -19,7 +19,7 @@ pub struct Args {
 
 /// Writes the pages.
 pub fn run(args: Args, context: &mut Context) -> Run {
-    let pages = pages(Cli::command(), "nosso");
+    let pages = pages(Cli::command());
     let Some(folder) = args.folder else {
         for (_, page) in pages.iter().take(1) {
             context.out.raw(page)?;
@@ -36,24 +36,22 @@ pub fn run(args: Args, context: &mut Context) -> Run {
 }
 
 /// The command's own page first, then those of its subcommands: (name, page in troff).
-fn pages(command: clap::Command, name: &str) -> Vec<(String, String)> {
-    let mut command = command.disable_help_subcommand(true);
-    // makes clap hand the global flags down and write the usage lines
+fn pages(mut command: clap::Command) -> Vec<(String, String)> {
+    // makes clap hand the global flags down and name the subcommands in full ("nosso-jobs-retry")
     command.build();
     let mut pages = vec![];
-    collect(&command, name, &mut pages);
+    collect(&command, &mut pages);
     pages
 }
 
-fn collect(command: &clap::Command, name: &str, pages: &mut Vec<(String, String)>) {
-    let own = command.clone().name(name.to_owned()).bin_name(name.replace('-', " "));
+fn collect(command: &clap::Command, pages: &mut Vec<(String, String)>) {
     let mut page = Vec::new();
     // rendering into memory does not fail
-    let _ = clap_mangen::Man::new(own).render(&mut page);
-    pages.push((name.to_owned(), String::from_utf8_lossy(&page).into_owned()));
-    for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
-        collect(subcommand, &format!("{name}-{}", subcommand.get_name()), pages);
-    }
+    let _ = clap_mangen::Man::new(command.clone()).render(&mut page);
+    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+    pages.push((name, String::from_utf8_lossy(&page).into_owned()));
+    let is_page = |subcommand: &&clap::Command| !subcommand.is_hide_set() && subcommand.get_name() != "help";
+    command.get_subcommands().filter(is_page).for_each(|subcommand| collect(subcommand, pages));
 }
 
 #[cfg(test)]
@@ -62,7 +60,7 @@ mod tests {
 
     #[test]
     fn every_subcommand_has_a_page() {
-        let pages = pages(Cli::command(), "nosso");
+        let pages = pages(Cli::command());
         let names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names[0], "nosso");
         for expected in ["nosso-search", "nosso-jobs", "nosso-jobs-retry", "nosso-config-edit"] {

@@ -67,8 +67,10 @@ fn lines(models: &ModelListResult) -> String {
         let mut about = vec![];
         about.extend(model.context_tokens.map(|tokens| format!("{tokens} tokens")));
         about.extend(model.size_bytes.map(when::bytes));
-        let about = paint(style::DIM, about.join(" · "));
-        lines.push_str(format!("{mark} {}  {about}", clean::line(&model.name)).trim_end());
+        lines.push_str(&format!("{mark} {}", clean::line(&model.name)));
+        if !about.is_empty() {
+            lines.push_str(&format!("  {}", paint(style::DIM, about.join(" · "))));
+        }
         lines.push('\n');
     }
     lines.push_str(&format!("{}\n", paint(style::DIM, format!("from {}", clean::line(&models.provider)))));
@@ -82,7 +84,11 @@ mod tests {
 
     #[test]
     fn the_default_model_is_marked() {
-        let model = |name: &str, tokens| LanguageModel { name: name.into(), context_tokens: tokens, size_bytes: None };
+        let model = |name: &str, tokens| LanguageModel {
+            name: name.into(),
+            context_tokens: tokens,
+            size_bytes: None,
+        };
         let models = ModelListResult {
             provider: "ollama".into(),
             models: vec![model("llama3.2", Some(8192)), model("qwen3", None)],

@@ -78,8 +78,8 @@ impl Output {
 
     /// Prints one line of NDJSON.
     pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string(value)
-            .map_err(|error| Error::internal(format!("write JSON: {error}")))?;
+        let text =
+            serde_json::to_string(value).map_err(|error| Error::internal(format!("write JSON: {error}")))?;
         write(&mut self.stdout, &format!("{text}\n"), true)
     }
 
@@ -132,7 +132,9 @@ fn write(to: &mut Box<dyn Write>, text: &str, keep_styles: bool) -> Result<(), F
     };
     written.and_then(|()| to.flush()).map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-        _ => Failure::Failed(Error::new(Kind::Storage, format!("write the output: {error}")).caused_by(error)),
+        _ => {
+            Failure::Failed(Error::new(Kind::Storage, format!("write the output: {error}")).caused_by(error))
+        }
     })
 }
 

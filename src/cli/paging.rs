@@ -28,8 +28,7 @@ impl HowMany {
         page: impl AsyncFn(u32, Option<Cursor>) -> Result<Page<T>>,
     ) -> Result<Page<T>> {
         let wanted = if self.all { usize::MAX } else { self.limit as usize };
-        let mut collected =
-            Page { items: Vec::new(), next_cursor: self.cursor.clone().map(Cursor::from) };
+        let mut collected = Page { items: Vec::new(), next_cursor: self.cursor.clone().map(Cursor::from) };
         loop {
             let missing = wanted - collected.items.len();
             let limit = missing.min(MAX_PAGE as usize) as u32;

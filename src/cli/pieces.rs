@@ -67,8 +67,9 @@ fn lines(text: &str, most: usize) -> Pieces {
 }
 
 fn history(text: &str, most: usize) -> Result<Pieces> {
-    let elements: Vec<&RawValue> = serde_json::from_str(text)
-        .map_err(|error| Error::invalid(format!("read the file: it is not valid JSON: {error}")).caused_by(error))?;
+    let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
+        Error::invalid(format!("read the file: it is not valid JSON: {error}")).caused_by(error)
+    })?;
     let mut cutter = Cutter::new(ImportFormat::History, most);
     let start = text.as_ptr() as usize;
     for (i, element) in elements.iter().enumerate() {
@@ -163,10 +164,7 @@ mod tests {
         let text = "{\"a\":1}\n{\"b\":2}\n{\"c\":3}";
         // each line takes 7 characters, 2 quotes that double, a line break that doubles
         assert_eq!(data(text, 100), [(text.to_owned(), 0)]);
-        assert_eq!(
-            data(text, 30),
-            [("{\"a\":1}\n{\"b\":2}\n".to_owned(), 0), ("{\"c\":3}".to_owned(), 2)]
-        );
+        assert_eq!(data(text, 30), [("{\"a\":1}\n{\"b\":2}\n".to_owned(), 0), ("{\"c\":3}".to_owned(), 2)]);
     }
 
     #[test]

@@ -37,7 +37,9 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
         content = context::read_input(Path::new("-"))?;
     }
     if content.trim().is_empty() {
-        return Err(Error::invalid("remember: there is no text").hint("nosso remember \"the staging host is …\"").into());
+        return Err(Error::invalid("remember: there is no text")
+            .hint("nosso remember \"the staging host is …\"")
+            .into());
     }
     let params = Params {
         content: content.trim().to_owned(),

@@ -247,7 +247,10 @@ mod tests {
         let served = Served { lexical: true, semantic: true, pending: 0, problem: None };
         assert!(notes(&served, &ENGLISH).is_empty());
         let pending = Served { pending: 3, ..served.clone() };
-        assert_eq!(notes(&pending, &ENGLISH), ["3 passages are found by their words only until they are embedded"]);
+        assert_eq!(
+            notes(&pending, &ENGLISH),
+            ["3 passages are found by their words only until they are embedded"]
+        );
         let off = Served { semantic: false, problem: Some("no model".into()), ..served };
         assert_eq!(notes(&off, &ENGLISH), ["found by words only: no model"]);
     }

@@ -24,5 +24,6 @@ pub fn load(paths: &Paths, global: &Global) -> Result<Loaded> {
 
 /// The variables of the process that are text; no setting is anything else.
 fn variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_memory_has_no_title() {
-        let memory = Source { kind: SourceKind::Memory, title: None, role: None, client: None, ..source(1, true) };
+        let memory =
+            Source { kind: SourceKind::Memory, title: None, role: None, client: None, ..source(1, true) };
         check(&[memory], &PORTUGUESE, "Fontes\n[1] 2024-03-14 · memória\n    the deploy fails with 502 w…\n");
     }
 }

@@ -29,7 +29,10 @@ fn screen(status: &Status) -> String {
     let mut row = |name: &str, value: String| {
         text.push_str(&format!("{}  {}\n", paint(style::NAME, format!("{name:>9}")), clean::line(&value)));
     };
-    row("daemon", format!("{version}, pid {pid}, up {}, {connections} clients", when::length(*uptime_seconds)));
+    row(
+        "daemon",
+        format!("{version}, pid {pid}, up {}, {connections} clients", when::length(*uptime_seconds)),
+    );
     row(
         "stored",
         format!(

@@ -84,7 +84,8 @@ pub fn excerpt(text: &str, spans: &[Span], most: usize) -> (String, Vec<Span>) {
     }
     let mut end = (start + most).min(chars.len());
     if end < chars.len() {
-        end -= chars[..end].iter().rev().take(20).position(|c| c.is_whitespace()).map_or(0, |space| space + 1);
+        end -=
+            chars[..end].iter().rev().take(20).position(|c| c.is_whitespace()).map_or(0, |space| space + 1);
     }
     let (head, tail) = (if start > 0 { "…" } else { "" }, if end < chars.len() { "…" } else { "" });
     let shift = |position: u32| (position as usize - start + head.chars().count()) as u32;
@@ -155,7 +156,8 @@ mod tests {
 
     #[test]
     fn lines_are_cut_to_columns() {
-        for (text, width, expected) in [("short", 5, "short"), ("longer", 5, "long…"), ("日本語", 4, "日…")] {
+        for (text, width, expected) in [("short", 5, "short"), ("longer", 5, "long…"), ("日本語", 4, "日…")]
+        {
             assert_eq!(cut(text, width), expected);
         }
     }
@@ -180,8 +182,11 @@ mod tests {
         let text = format!("{} needle {}", "hay ".repeat(100), "hay ".repeat(100));
         let (short, spans) = excerpt(&text, &[span(401, 407)], 60);
         assert!(short.chars().count() <= 62 && short.starts_with('…') && short.ends_with('…'), "{short}");
-        let found: String =
-            short.chars().skip(spans[0].start as usize).take((spans[0].end - spans[0].start) as usize).collect();
+        let found: String = short
+            .chars()
+            .skip(spans[0].start as usize)
+            .take((spans[0].end - spans[0].start) as usize)
+            .collect();
         assert_eq!(found, "needle");
     }
 

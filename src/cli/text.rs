@@ -103,8 +103,9 @@ pub const PORTUGUESE: Words = Words {
 
 /// The messages in the language that `LC_ALL`, `LC_MESSAGES` or `LANG` names; the first that is set decides.
 pub fn words(var: impl Fn(&str) -> Option<String>) -> &'static Words {
-    let named =
-        ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(|name| var(name).filter(|value| !value.is_empty()));
+    let named = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .find_map(|name| var(name).filter(|value| !value.is_empty()));
     match named {
         Some(locale) if locale.to_ascii_lowercase().starts_with("pt") => &PORTUGUESE,
         _ => &ENGLISH,

@@ -61,7 +61,9 @@ mod tests {
 
     #[test]
     fn lengths_and_sizes_are_short() {
-        for (seconds, expected) in [(0, "0 s"), (59, "59 s"), (3_600, "1 h"), (3_661, "1 h 1 min"), (273_600, "3 d 4 h")] {
+        for (seconds, expected) in
+            [(0, "0 s"), (59, "59 s"), (3_600, "1 h"), (3_661, "1 h 1 min"), (273_600, "3 d 4 h")]
+        {
             assert_eq!(length(seconds), expected);
         }
         for (count, expected) in [(0, "0 B"), (999, "999 B"), (1_400_000, "1.4 MB"), (999_999, "1.0 MB")] {

@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use jsonrpsee::core::client::{
-    Client as Wire, ClientBuilder, ClientT, Error as WireError, ReceivedMessage, Subscription, SubscriptionClientT,
-    TransportReceiverT, TransportSenderT,
+    Client as Wire, ClientBuilder, ClientT, Error as WireError, ReceivedMessage, Subscription,
+    SubscriptionClientT, TransportReceiverT, TransportSenderT,
 };
 use jsonrpsee::core::params::ObjectParams;
 use serde::Serialize;
@@ -56,8 +56,7 @@ impl Client {
 
     /// Subscribes to a stream.
     pub async fn stream<S: Stream>(&self, params: &S::Params) -> Result<ItemStream<S>> {
-        let items =
-            self.wire.subscribe(S::NAME, named(params)?, S::UNSUBSCRIBE).await.map_err(error_of)?;
+        let items = self.wire.subscribe(S::NAME, named(params)?, S::UNSUBSCRIBE).await.map_err(error_of)?;
         Ok(ItemStream { items, stream: PhantomData })
     }
 }
