@@ -100,6 +100,8 @@ pub enum Command {
     Service(super::service::Args),
     /// Run the daemon in this terminal
     Serve(super::serve::Args),
+    /// Show what nosso does, on a history of its own
+    Demo(super::demo::Args),
     /// Print the completions of a shell
     Completions(super::completions::Args),
     /// Print the manual page, or write all of them into a folder

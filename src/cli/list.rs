@@ -129,7 +129,7 @@ mod tests {
             Some("A rather long title of a conversation"),
             None,
             Some(90),
-            "A rather long title of…  4 · vscode\n",
+            "A rather long title o…  4 · vscode\n",
         );
     }
 }

@@ -9,6 +9,7 @@ mod clean;
 mod completions;
 mod config;
 mod context;
+mod demo;
 mod doctor;
 mod exit;
 mod export;
@@ -98,6 +99,7 @@ async fn call(command: Command, context: &mut Context) -> Run {
         Command::Import(args) => import::run(args, context).await,
         Command::Status(args) => status::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
+        Command::Demo(args) => demo::run(args, context).await,
         Command::Jobs(args) => jobs::run(args, context).await,
         Command::Index(args) => index::run(args, context).await,
         Command::Model(args) => model::run(args, context).await,

@@ -39,13 +39,14 @@ pub fn wrap(text: &str, width: usize) -> String {
             '\n' => (column, last_space) = (0, None),
             c => {
                 column += c.width().unwrap_or(0);
-                if c == ' ' && column <= width {
-                    last_space = Some(i);
-                } else if column > width
-                    && let Some(space) = last_space.or((c == ' ').then_some(i))
-                {
-                    chars[space] = '\n';
-                    (column, last_space, i) = (0, None, space);
+                // a space that would stand behind the last column needs no room
+                let space = if c == ' ' { Some(i) } else { last_space };
+                match space {
+                    Some(space) if column > width => {
+                        chars[space] = '\n';
+                        (column, last_space, i) = (0, None, space);
+                    }
+                    _ => last_space = space,
                 }
             }
         }
@@ -91,7 +92,7 @@ pub fn excerpt(text: &str, spans: &[Span], most: usize) -> (String, Vec<Span>) {
     let shift = |position: u32| (position as usize - start + head.chars().count()) as u32;
     let spans = spans
         .iter()
-        .filter(|span| span.start as usize >= start && span.end as usize <= end)
+        .filter(|span| start <= span.start as usize && span.start <= span.end && span.end as usize <= end)
         .map(|span| Span { start: shift(span.start), end: shift(span.end) })
         .collect();
     let kept: String = chars[start..end].iter().collect();

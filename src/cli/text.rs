@@ -33,6 +33,11 @@ pub struct Words {
     pub start_the_daemon: &'static str,
     pub all_well: &'static str,
     pub checks_failed: &'static str,
+    pub demo_start: &'static str,
+    pub demo_loaded: &'static str,
+    pub demo_embedding: &'static str,
+    pub demo_indexed: &'static str,
+    pub demo_next: &'static str,
 }
 
 /// English.
@@ -66,6 +71,11 @@ pub const ENGLISH: Words = Words {
     start_the_daemon: "the daemon is not running; start it with: {}",
     all_well: "all is well",
     checks_failed: "{} checks failed",
+    demo_start: "starting a private daemon in a temporary folder",
+    demo_loaded: "loaded {} conversations, {} messages and {} memories of several tools, in English and Portuguese",
+    demo_embedding: "passages embedded",
+    demo_indexed: "all {} passages can be found by their meaning, in either language",
+    demo_next: "That was the demo; its daemon and its history are gone again. Now your own:\n\n  nosso service install          let systemd start your daemon when it is needed\n  nosso remember \"…\"             store a fact for all tools\n  nosso import history.json      bring in conversations you have\n  nosso chat                     talk with an assistant that remembers\n  nosso doctor                   see what could be better",
 };
 
 /// Brazilian Portuguese.
@@ -99,6 +109,11 @@ pub const PORTUGUESE: Words = Words {
     start_the_daemon: "o serviço não está rodando; inicie com: {}",
     all_well: "está tudo bem",
     checks_failed: "{} verificações falharam",
+    demo_start: "iniciando um serviço particular numa pasta temporária",
+    demo_loaded: "carregadas {} conversas, {} mensagens e {} memórias de várias ferramentas, em inglês e português",
+    demo_embedding: "trechos vetorizados",
+    demo_indexed: "todos os {} trechos podem ser achados pelo sentido, em qualquer das duas línguas",
+    demo_next: "Essa foi a demonstração; o serviço e o histórico dela já sumiram. Agora o seu:\n\n  nosso service install          o systemd inicia o serviço quando for preciso\n  nosso remember \"…\"             guarda um fato para todas as ferramentas\n  nosso import historico.json    traz as conversas que você já tem\n  nosso chat                     conversa com quem se lembra\n  nosso doctor                   mostra o que pode melhorar",
 };
 
 /// The messages in the language that `LC_ALL`, `LC_MESSAGES` or `LANG` names; the first that is set decides.
