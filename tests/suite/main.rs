@@ -1,3 +1,5 @@
 //! All integration tests in one binary, a file per topic.
 
+mod cli;
 mod config;
+mod scripted;
