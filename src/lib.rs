@@ -12,6 +12,7 @@
 //! ```
 
 pub mod api;
+pub mod cli;
 pub mod client;
 pub mod config;
 pub mod embed;
@@ -23,3 +24,4 @@ pub mod model;
 pub mod paths;
 pub mod rpc;
 pub mod setup;
+pub mod watch;

@@ -1,4 +1,7 @@
-//! The one integration binary: a file per topic.
+//! All integration tests in one binary, a file per topic.
 
+mod cli;
+mod config;
 mod llm;
+mod scripted;
 mod support;
