@@ -2,6 +2,8 @@
 
 mod cli;
 mod config;
+mod conformance;
 mod llm;
 mod scripted;
+mod socket;
 mod support;
