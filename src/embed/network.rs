@@ -125,7 +125,8 @@ impl Network {
         Ok(vectors.map(|(tokens, vector)| tokens.and_then(|_| vector.unwrap_or_else(missing))).collect())
     }
 
-    /// Runs the texts as given, in one batch, padded to the longest: what the benchmark compares with.
+    /// Runs the texts as given, in one batch, padded to the longest: what the
+    /// benchmark compares with.
     pub(super) fn embed_padded(&mut self, role: Role, texts: &[String]) -> Result<Vec<Vec<f32>>> {
         let tokens: Vec<Vec<u32>> =
             texts.iter().map(|text| self.tokens(role, text)).collect::<Result<_>>()?;

@@ -58,7 +58,7 @@ pub fn default_pins() -> Option<Pins<'static>> {
             sha256: "d06eb0b0ae4e8a46813ece6d2dd9a9f3880ea3a44c8968d72d0a6fd670ec5234",
             n_bytes: 23_947_136,
         },
-        model: "multilingual-e5-small-enpt",
+        model: super::DEFAULT_MODEL,
         golden: include_str!("multilingual-e5-small-enpt.golden.json"),
     })
 }
