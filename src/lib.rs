@@ -19,5 +19,6 @@ pub mod embed;
 pub mod error;
 pub mod model;
 pub mod paths;
+pub mod rpc;
 pub mod setup;
 pub mod watch;
