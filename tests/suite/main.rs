@@ -1,7 +1,6 @@
 //! All integration tests in one binary, a file per topic.
 
 #[path = "support/brought.rs"]
-#[path = "support/tiny_model.rs"]
 mod brought;
 mod cli;
 mod config;
@@ -12,4 +11,5 @@ mod scripted;
 mod setup;
 mod socket;
 mod support;
+#[path = "support/tiny_model.rs"]
 mod tiny_model;
