@@ -117,6 +117,11 @@ impl Embedder {
         &self.shared.model
     }
 
+    /// Whether both are handles of one model.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Whether the model is in memory now. It is loaded again when it is needed.
     pub fn is_loaded(&self) -> bool {
         self.shared.queries.is_loaded() || self.shared.passages.is_loaded()
