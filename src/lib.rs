@@ -16,3 +16,4 @@ pub mod config;
 pub mod error;
 pub mod model;
 pub mod paths;
+pub mod store;
