@@ -14,5 +14,6 @@
 pub mod api;
 pub mod config;
 pub mod error;
+pub mod index;
 pub mod model;
 pub mod paths;
