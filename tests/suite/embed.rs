@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nosso::embed::onnx::{Element, Graph, Side};
 use nosso::embed::{self, Embedder, Golden, Naming, Options, Role, cosine};
 use nosso::error::Kind;
 use tempfile::TempDir;
@@ -110,6 +111,54 @@ async fn a_broken_network_is_an_error_not_a_crash() {
     fs::write(folder.path().join("tokenizer.json"), "{\"model\": 1}").unwrap();
     let error = Embedder::start(options(&brought, folder.path())).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Corrupt, "{error}");
+}
+
+/// A network as the hubs export them: three inputs, the tokens' vectors, no settings of ours.
+fn exported_folder() -> TempDir {
+    let folder = tiny_folder(Vec::new());
+    fs::remove_file(folder.path().join("nosso-model.json")).unwrap();
+    fs::remove_file(folder.path().join("model.onnx")).unwrap();
+    fs::create_dir(folder.path().join("onnx")).unwrap();
+    fs::write(folder.path().join("config.json"), r#"{"max_position_embeddings": 16}"#).unwrap();
+    let (width, n_pieces) = (4, 31);
+    let mut graph = Graph::default();
+    for name in ["input_ids", "attention_mask", "token_type_ids"] {
+        graph.input(name, Element::I64, &[Side::Named("batch"), Side::Named("sequence")]);
+    }
+    // Each piece's vector is (id, 1, 0, 0), and type 0 adds (0, 0, 2, 0).
+    let words: Vec<f32> = (0..n_pieces).flat_map(|id| [id as f32, 1.0, 0.0, 0.0]).collect();
+    let words = graph.floats("words", &[n_pieces, width], &words);
+    let types = graph.floats("types", &[2, width], &[0.0, 0.0, 2.0, 0.0, 9.0, 9.0, 9.0, 9.0]);
+    let words = graph.node("Gather", &[&words, "input_ids"], &[]);
+    let types = graph.node("Gather", &[&types, "token_type_ids"], &[]);
+    graph.node_into("last_hidden_state", "", "Add", &[&words, &types], &[]);
+    let shape = [Side::Named("batch"), Side::Named("sequence"), Side::Fixed(width)];
+    graph.output("last_hidden_state", Element::F32, &shape);
+    fs::write(folder.path().join("onnx/model.onnx"), graph.into_model()).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn a_folder_of_a_model_hub_is_used_as_its_files_say() {
+    let Some(brought) = brought("a model hub's folder") else { return };
+    let folder = exported_folder();
+    let embedder = Embedder::start(options(&brought, folder.path())).await.unwrap();
+    assert_eq!((embedder.model().dimension, embedder.model().max_tokens), (4, 16));
+    // <s> ▁ a b </s> are the pieces 0 4 5 6 2, their mean is 17/5; the mask of the shorter text matters beside the
+    // longer one.
+    let vectors = embedder.embed_passages(vec!["ab".into(), "abcdefgh".into()]).await.unwrap();
+    let expected = [3.4, 1.0, 2.0, 0.0];
+    let found = vectors[0].as_ref().unwrap();
+    assert!(close(found, &expected), "{found:?} is not along {expected:?}");
+
+    fs::create_dir(folder.path().join("1_Pooling")).unwrap();
+    let pooling = r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#;
+    fs::write(folder.path().join("1_Pooling/config.json"), pooling).unwrap();
+    let first = Embedder::start(options(&brought, folder.path())).await.unwrap();
+    assert_ne!(first.model().fingerprint, embedder.model().fingerprint);
+    assert!(close(&first.embed_query("ab".into()).await.unwrap(), &[0.0, 1.0, 2.0, 0.0]));
+    embedder.stop().await;
+    first.stop().await;
 }
 
 #[tokio::test]
