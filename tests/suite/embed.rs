@@ -307,7 +307,7 @@ async fn figures() {
     println!("query, nothing else to do: p50 {:?}, p95 {:?}", idle[100], idle[190]);
     resident("after 200 queries");
 
-    let texts = mixed_texts(192);
+    let texts = mixed_texts(96);
     embedder.embed_passages(texts[..4].to_vec()).await.unwrap();
     let begin = Instant::now();
     let work = tokio::spawn({
@@ -348,7 +348,7 @@ async fn figures() {
             .unwrap()
     };
     println!(
-        "192 mixed texts: {ours:?}, in plain batches of 32: {plain:?}: {:.1} times",
+        "96 mixed texts: {ours:?}, in plain batches of 32: {plain:?}: {:.1} times",
         plain.as_secs_f64() / ours.as_secs_f64()
     );
     println!("peak with plain batches: {:.0} MB", megabytes("VmHWM"));
