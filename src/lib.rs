@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod config;
+pub mod daemon;
 pub mod error;
 pub mod model;
 pub mod paths;
