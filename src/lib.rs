@@ -12,9 +12,17 @@
 //! ```
 
 pub mod api;
+pub mod cli;
+pub mod client;
 pub mod config;
 pub mod daemon;
+pub mod embed;
 pub mod error;
+pub mod exchange;
+pub mod llm;
+pub mod memory;
 pub mod model;
 pub mod paths;
+pub mod rpc;
+pub mod setup;
 pub mod watch;

@@ -80,6 +80,22 @@ pub struct ChatResult {
     pub notices: Vec<String>,
 }
 
+/// Parameters of `chat.cancel`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChatCancel {
+    /// The question's id: the `messageId` that was asked with, or the `questionId` of `sources`.
+    pub question_id: MessageId,
+}
+
+/// Result of `chat.cancel`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChatCancelled {
+    /// Whether an answer to it was being written; false: it had ended already.
+    pub cancelled: bool,
+}
+
 /// One item of `chat.stream`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", tag = "type")]
@@ -89,8 +105,8 @@ pub enum ChatEvent {
     Sources {
         /// The conversation; none where nothing is stored.
         conversation_id: Option<ConversationId>,
-        /// The stored question.
-        question_id: Option<MessageId>,
+        /// The question's id, stored or not: what `chat.cancel` takes.
+        question_id: MessageId,
         /// The model that will answer.
         model: String,
         /// What the prompt recalled.

@@ -1,6 +1,6 @@
 //! The table of everything that a client can ask for.
 
-use super::chat::{ChatEvent, ChatParams, ChatPreview, ChatResult};
+use super::chat::{ChatCancel, ChatCancelled, ChatEvent, ChatParams, ChatPreview, ChatResult};
 use super::conversation::{
     ConversationCreate as CreateConversation, ConversationId, ConversationList as ListConversations,
     ConversationUpdate as UpdateConversation,
@@ -76,7 +76,9 @@ super::method::methods! {
         /// sources, and answers once all of it is there.
         ChatComplete = "chat.complete": ChatParams => ChatResult;
         /// The exact prompt and its sources, without asking a model and without storing anything.
-        ChatPreviewMethod = "chat.preview": ChatParams => ChatPreview;
+        ChatPreviewOf = "chat.preview": ChatParams => ChatPreview;
+        /// Stops the answer to a question; its stream ends with `cancelled`, and what had come is kept.
+        ChatCancelOf = "chat.cancel": ChatCancel => ChatCancelled;
         /// The language models that can answer.
         ModelList = "model.list": Empty => ModelListResult;
 

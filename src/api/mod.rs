@@ -4,6 +4,7 @@
 pub mod chat;
 pub mod conversation;
 pub mod data;
+mod error_data;
 pub mod event;
 pub mod index;
 pub mod job;
@@ -18,6 +19,7 @@ mod patch;
 pub mod search;
 pub mod system;
 
+pub use error_data::ErrorData;
 pub use method::{Described, Method, Stream};
 pub use page::{Cursor, Deleted, Page};
 pub use patch::Patch;

@@ -63,7 +63,7 @@ impl Metrics {
             chat: _,
             legs: Legs { lexical, semantic },
             sizes: Sizes { database_bytes, wal_bytes, index_bytes, codes_bytes, resident_bytes },
-            connections,
+            connections: _,
             places: _,
             warnings,
         } = status;
@@ -71,7 +71,6 @@ impl Metrics {
         let build = [(format!("version=\"{}\"", escaped(version)), 1)];
         self.labelled(Gauge, "nosso_build_info", "The version of the daemon.", build);
         self.one(Counter, "nosso_uptime_seconds", "Seconds since the start.", uptime_seconds);
-        self.one(Gauge, "nosso_connections", "Clients that are connected.", connections);
         let stored = [
             ("kind=\"conversation\"", conversations),
             ("kind=\"message\"", messages),
@@ -149,7 +148,7 @@ pub(super) mod tests {
                 codes_bytes: 16,
                 resident_bytes: 17,
             },
-            connections: 18,
+            connections: 0,
             places: Places {
                 database: String::new(),
                 index: String::new(),

@@ -37,7 +37,10 @@ pub(super) async fn open(
         .doing(Kind::Storage, format!("make the folder {}", paths.data.display()))?;
     // one daemon to a database, whatever socket it listens on: two would each take themselves for the only writer
     let lock = Lock::acquire(&paths.data.join("lock"))?;
-    let socket = socket::bind(&socket_path(settings))?;
+    let socket = match socket::adopt_activated()? {
+        Some(socket) => socket,
+        None => socket::bind(&socket_path(settings))?,
+    };
 
     // a task of its own, so that a migration does not keep us from asking for patience
     let options = memory::Options { paths: paths.clone(), config: settings.running().clone() };

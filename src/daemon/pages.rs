@@ -1,5 +1,7 @@
 //! The pages that the socket serves to plain HTTP: health for programs, metrics for Prometheus.
 
+use std::sync::Arc;
+
 use super::health::Health;
 use super::liveness;
 use super::metrics::{CONTENT_TYPE, Metrics};
@@ -7,33 +9,38 @@ use crate::api::system::SystemStatus;
 use crate::memory::Memory;
 use crate::rpc::{Page, Pages};
 
-/// `/health` and `/metrics` of `memory`, which is reached at `socket`.
-pub(super) fn pages(memory: Memory, socket: String) -> Pages {
-    Pages::new(move |path: &str, connections: u64| {
-        let (memory, socket, path) = (memory.clone(), socket.clone(), path.to_owned());
-        async move {
+/// `/health` and `/metrics` of `memory`. The server writes its own figures behind the metrics.
+pub(super) fn pages(memory: Memory) -> Pages {
+    Arc::new(move |path: &str| {
+        let (memory, path) = (memory.clone(), path.to_owned());
+        Box::pin(async move {
             match path.as_str() {
-                "/health" => {
-                    let alive = liveness::check(&memory).await;
-                    let health = Health::new(alive, status(&memory, &socket, connections).await.as_ref());
-                    Some(Page::new(health.code(), "application/json", health.json()))
-                }
-                "/metrics" => {
-                    let mut metrics = Metrics::default();
-                    if let Some(status) = status(&memory, &socket, connections).await {
-                        metrics.status(&status);
-                    }
-                    Some(Page::new(200, CONTENT_TYPE, metrics.into_text()))
-                }
+                "/health" => Some(health(&memory).await),
+                "/metrics" => Some(metrics(&memory).await),
                 _ => None,
             }
-        }
+        })
     })
 }
 
+async fn health(memory: &Memory) -> Page {
+    let alive = liveness::check(memory).await;
+    let health = Health::new(alive, status(memory).await.as_ref());
+    Page { status: health.code(), content_type: "application/json", body: health.json() }
+}
+
+async fn metrics(memory: &Memory) -> Page {
+    let mut metrics = Metrics::default();
+    if let Some(status) = status(memory).await {
+        metrics.status(&status);
+    }
+    Page { status: 200, content_type: CONTENT_TYPE, body: metrics.into_text() }
+}
+
 /// None where the store cannot tell; a page without numbers is better than none.
-async fn status(memory: &Memory, socket: &str, connections: u64) -> Option<SystemStatus> {
-    match memory.status(socket, connections).await {
+async fn status(memory: &Memory) -> Option<SystemStatus> {
+    // neither page shows where the daemon is reached, and the server counts its connections itself
+    match memory.status("", 0).await {
         Ok(status) => Some(status),
         Err(error) => {
             tracing::warn!(error = error.full_text(), "the status cannot be told");

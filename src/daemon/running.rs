@@ -1,6 +1,6 @@
 //! The running daemon: what it consists of, what can happen to it, and its stop in order.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::{rpc, watch, worker};
 
+/// How long the server may take: its calls have their own limit, and a moment for the answers to be written.
+const STOP_SERVER_DEADLINE: Duration = STOP_CALLS_DEADLINE.saturating_add(Duration::from_millis(500));
 /// How long the worker may take to give its lease back; what it does not give back runs out by itself.
 const STOP_WORKER_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -26,13 +28,15 @@ pub(super) struct Running {
     logging: Logging,
     systemd: Arc<Systemd>,
     memory: Memory,
-    server: rpc::Server,
+    server: Arc<rpc::Server>,
     worker: JoinHandle<()>,
     telling: JoinHandle<()>,
     config_file: watch::File,
     stop_calls: CancellationToken,
     stop_worker: CancellationToken,
     stop_telling: CancellationToken,
+    /// The socket's place and the lock of the data: given back last, in this order.
+    _place: Option<rpc::socket::Place>,
     _lock: rpc::Lock,
 }
 
@@ -54,16 +58,28 @@ impl Running {
         let Opened { lock, socket, memory } = opened;
         let [stop_calls, stop_worker, stop_telling] = [(); 3].map(|()| CancellationToken::new());
         let systemd = Arc::new(systemd);
-        let path = socket.path.display().to_string();
-        let activated = socket.activated;
-        if activated && socket.path != socket_path(&settings) {
+        let rpc::BoundSocket { listener, activated, path, place } = socket;
+        let differs = path != socket_path(&settings);
+        let path = path.display().to_string();
+        if activated && differs {
             tracing::info!(socket = path, "the service manager's socket counts, not the one in the settings");
         }
 
         let worker = tokio::spawn(worker::run(memory.clone(), stop_worker.clone()));
-        let pages = pages::pages(memory.clone(), path.clone());
-        let methods = rpc::methods::module(memory.clone(), path.clone())?;
-        let server = rpc::Server::start(socket, methods, pages, stop_calls.clone());
+        let counted = Arc::new(OnceLock::<Weak<rpc::Server>>::new());
+        let methods = rpc::methods::module(rpc::methods::Context {
+            memory: memory.clone(),
+            socket: path.clone(),
+            // the methods are there before the server that counts
+            connections: Box::new({
+                let counted = counted.clone();
+                move || counted.get().and_then(Weak::upgrade).map_or(0, |server| server.connections())
+            }),
+        })?;
+        let pages = pages::pages(memory.clone());
+        let server = Arc::new(rpc::Server::start(listener, methods, pages, stop_calls.clone()));
+        // set once, here
+        let _ = counted.set(Arc::downgrade(&server));
         let config_file = watch::File::new(settings.file());
         systemd.ready();
         systemd.status(&memory.status_line());
@@ -83,6 +99,7 @@ impl Running {
             stop_calls,
             stop_worker,
             stop_telling,
+            _place: place,
             _lock: lock,
         };
         Ok(running)
@@ -141,8 +158,12 @@ impl Running {
         stop_calls.cancel();
         // answers that are being written end now, with what they have
         memory.stop();
-        if !server.stopped(STOP_CALLS_DEADLINE).await {
-            tracing::warn!("calls still ran after {STOP_CALLS_DEADLINE:?} and were dropped");
+        let unfinished = server.stopped(STOP_SERVER_DEADLINE).await;
+        if unfinished > 0 {
+            tracing::warn!(
+                unfinished,
+                "connections did not end within {STOP_SERVER_DEADLINE:?} and were dropped"
+            );
         }
         stop_worker.cancel();
         // one that ended by itself is why we stop, and must not be asked again

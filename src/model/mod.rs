@@ -1,10 +1,12 @@
 //! Plain data that every layer shares: ids, times, conversations, messages, memories. Nothing here does I/O.
 
+mod chunk;
 mod id;
 mod record;
 mod role;
 mod time;
 
+pub use chunk::ChunkRange;
 pub use id::{ConversationId, JobId, MemoryId, MessageId};
 pub use record::{
     AnswerStatus, ClientRef, Conversation, Memory, Message, Metadata, Source, SourceKind, Usage,

@@ -20,7 +20,12 @@ fn it_serves_its_pages_and_stops_in_order() {
     let health: Value = serde_json::from_str(&health).unwrap();
     assert_eq!((code, &health["version"]), (200, &env!("CARGO_PKG_VERSION").into()), "{health}");
     let (code, metrics) = get(&home.socket(), "/metrics");
-    assert!(code == 200 && metrics.contains("\nnosso_connections "), "{metrics}");
+    assert!(
+        code == 200
+            && metrics.contains("\nnosso_stored{kind=\"message\"} 0")
+            && metrics.contains("\nnosso_rpc_connections 1\n"),
+        "{metrics}"
+    );
 
     daemon.signal(Signal::TERM);
     daemon.wait_for_log("told to stop");

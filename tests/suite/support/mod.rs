@@ -2,11 +2,17 @@
 #![allow(dead_code, reason = "not every topic needs everything")]
 
 pub mod daemon;
+pub mod ollama;
+pub mod openai;
+pub mod scripted;
 pub mod user_systemd;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+use nosso::paths::Paths;
+use nosso::setup;
 
 /// How long anything may take that a test waits for. Reached only by what never comes.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,31 +41,44 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A data folder with the real library and model in it, as `nosso setup` brings them: set up once for all tests and
-/// all runs, below `target`. None, said loudly, where the model cannot be fetched.
-pub fn model_dir() -> Option<PathBuf> {
-    static SET_UP: OnceLock<Option<PathBuf>> = OnceLock::new();
-    SET_UP
-        .get_or_init(|| {
-            let folder = cache_dir();
-            std::fs::create_dir_all(&folder).unwrap();
-            let output = std::process::Command::new(binary())
-                .arg("setup")
-                .env("XDG_DATA_HOME", &folder)
-                .env("XDG_CACHE_HOME", folder.join("downloads"))
-                .output()
-                .unwrap();
-            if !output.status.success() {
-                skipped(&format!("tests with the real model: {}", String::from_utf8_lossy(&output.stderr)));
-                return None;
+/// Folders in which `nosso setup` has put the real library and model: done once for all tests and all runs, below
+/// `target`. None, said loudly, where they cannot be fetched.
+pub fn set_up() -> Option<&'static Paths> {
+    static SET_UP: OnceLock<Option<Paths>> = OnceLock::new();
+    let set_up = || {
+        let paths = Paths::below(&cache_dir());
+        let options = setup::Options { paths: paths.clone(), from: None, python: None };
+        match setup::run(&options, &setup::Quiet) {
+            Ok(_) => Some(paths),
+            Err(error) => {
+                skipped(&format!("tests with the real model: {}", error.full_text()));
+                None
             }
-            Some(folder.join("nosso"))
-        })
-        .clone()
+        }
+    };
+    SET_UP.get_or_init(set_up).as_ref()
+}
+
+/// The folder of the real model; the library is in `libraries()` of [`set_up`].
+pub fn model_dir() -> Option<PathBuf> {
+    setup::status(set_up()?).model
+}
+
+/// The tiny real language model and its server, fetched once as in [`set_up`].
+pub fn tiny_llm() -> Option<&'static setup::TinyLlm> {
+    static FETCHED: OnceLock<Option<setup::TinyLlm>> = OnceLock::new();
+    let fetch = || {
+        let options = setup::Options { paths: Paths::below(&cache_dir()), from: None, python: None };
+        let fetched = setup::tiny_llm(&options, &setup::Quiet);
+        fetched
+            .map_err(|error| skipped(&format!("tests with a real language model: {}", error.full_text())))
+            .ok()
+    };
+    FETCHED.get_or_init(fetch).as_ref()
 }
 
 /// A folder that survives the tests, for what is costly to fetch.
 pub fn cache_dir() -> PathBuf {
-    // target/tmp is cargo's own; the folder beside it is found by every profile
+    // cargo's own folder for tests is target/tmp; the one beside it is the same for every profile
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("nosso-test-cache")
 }

@@ -1,0 +1,196 @@
+//! What can be typed: the flags that every subcommand takes, and the list of subcommands. Each subcommand's own
+//! arguments stand in its own file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The memory that all your local tools share
+#[derive(Debug, Parser)]
+#[command(
+    name = "nosso",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Without a daemon nothing works: `nosso service install` lets systemd start it when it is needed,\n\
+                  `nosso serve` runs it in this terminal. `nosso demo` shows what it does."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it as help")]
+    pub global: Global,
+    #[command(subcommand)]
+    #[allow(missing_docs, reason = "clap would print it as help")]
+    pub command: Command,
+}
+
+/// The flags that every subcommand takes.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The daemon's socket [default: $NOSSO_SOCKET, the config, $XDG_RUNTIME_DIR/nosso/nosso.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// The config file [default: $XDG_CONFIG_HOME/nosso/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print JSON as the API gives it; what streams, as a JSON object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: Color,
+    /// Print results and errors only
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Never start $PAGER
+    #[arg(long, global = true)]
+    pub no_pager: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The subcommands, in the order in which a person meets them.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Talk with an assistant that remembers what was said before
+    Chat(super::chat::Args),
+    /// Ask one question; text piped in belongs to it (`git diff | nosso ask "any bugs?"`)
+    Ask(super::ask::Args),
+    /// Find what was said, by words and by meaning
+    Search(super::search::Args),
+    /// Store a fact that all tools should know
+    Remember(super::remember::Args),
+    /// List the facts that are stored
+    Memories(super::memories::Args),
+    /// Delete memories, messages or conversations for good
+    Forget(super::forget::Args),
+    /// List conversations, the last changed first
+    List(super::list::Args),
+    /// Show a conversation, a message or a memory
+    Show(super::show::Args),
+    /// Write everything as NDJSON
+    Export(super::export::Args),
+    /// Bring in an export of nosso, or a JSON history of conversations
+    Import(super::import::Args),
+    /// How the daemon is
+    Status(super::status::Args),
+    /// Check the installation and say how to fix it
+    Doctor(super::doctor::Args),
+    /// Texts that wait to be embedded
+    Jobs(super::jobs::Args),
+    /// The vector index: how it is, and making it anew
+    Index(super::index::Args),
+    /// The embedding model and the language models
+    Model(super::model::Args),
+    /// Show, check or edit the settings
+    Config(super::config::Args),
+    /// Let systemd start the daemon when it is needed
+    Service(super::service::Args),
+    /// Run the daemon in this terminal
+    Serve(super::serve::Args),
+    /// Show what nosso does, on a history of its own
+    Demo(super::demo::Args),
+    /// Print the completions of a shell
+    Completions(super::completions::Args),
+    /// Print the manual page, or write all of them into a folder
+    Man(super::man::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    /// What clap made of a command line: the Debug text of the subcommand, or the kind of refusal.
+    fn parsed(line: &str) -> Result<Cli, clap::error::ErrorKind> {
+        Cli::try_parse_from(line.split(' ')).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn good_lines_are_understood() {
+        for line in [
+            "nosso chat",
+            "nosso chat -c",
+            "nosso chat -C 0192d3a4-0000-7000-8000-000000000000",
+            "nosso ask what is it",
+            "nosso ask --no-memory -m llama3.2 -s short --no-store -- -x",
+            "nosso ask --preview question --json",
+            "nosso search -n 5 --mode lexical --role user --since 2024-01-01 --here deadline",
+            "nosso search --client vscode --kind memory --context 2 --explain --project site a b",
+            "nosso remember --kind preference --project none I like tea",
+            "nosso memories --all",
+            "nosso forget -y 0192d3a4-0000-7000-8000-000000000000",
+            "nosso list -n 3 --project site",
+            "nosso show",
+            "nosso show 0192d3a4-0000-7000-8000-000000000000",
+            "nosso export --force out.ndjson",
+            "nosso import -",
+            "nosso jobs --state dead",
+            "nosso jobs retry 1 2",
+            "nosso index rebuild",
+            "nosso model list",
+            "nosso config show --origin",
+            "nosso service install",
+            "nosso completions fish",
+            "nosso man target/man",
+            "nosso --socket /x --color never status",
+            "nosso status --socket /x --color always -q",
+        ] {
+            assert!(parsed(line).is_ok(), "{line}: {:?}", parsed(line).err());
+        }
+    }
+
+    #[test]
+    fn bad_lines_are_refused() {
+        use clap::error::ErrorKind::*;
+        for (line, expected) in [
+            ("nosso", DisplayHelpOnMissingArgumentOrSubcommand),
+            ("nosso --version", DisplayVersion),
+            ("nosso serch x", InvalidSubcommand),
+            ("nosso search", MissingRequiredArgument),
+            ("nosso search --mode fuzzy x", InvalidValue),
+            ("nosso search --since yesterday x", ValueValidation),
+            ("nosso search --role robot x", ValueValidation),
+            ("nosso search --here --project a x", ArgumentConflict),
+            ("nosso search --context 11 x", ValueValidation),
+            ("nosso chat -c -C 0192d3a4-0000-7000-8000-000000000000", ArgumentConflict),
+            ("nosso chat -C 12", ValueValidation),
+            ("nosso forget", MissingRequiredArgument),
+            ("nosso forget 12", ValueValidation),
+            ("nosso import", MissingRequiredArgument),
+            ("nosso jobs --state lost", InvalidValue),
+            ("nosso list -n 0", ValueValidation),
+            ("nosso status --color maybe", InvalidValue),
+        ] {
+            assert_eq!(parsed(line).err(), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_subcommand_is_explained() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What every subcommand works with: the flags, the places, the output, the way to the daemon.
+
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+
+use super::args::Global;
+use super::exit::Failure;
+use super::output::Output;
+use super::settings;
+use super::text::{self, Words};
+use crate::client::Client;
+use crate::error::{Error, Kind, Result};
+use crate::model::ClientRef;
+use crate::paths::Paths;
+
+/// The name by which the daemon knows what the terminal stored.
+pub const CLIENT_NAME: &str = "shell";
+
+/// What every subcommand works with.
+pub struct Context {
+    /// The flags that every subcommand takes.
+    pub global: Global,
+    /// Where things are on disk.
+    pub paths: Paths,
+    /// Where the command was given.
+    pub working_directory: PathBuf,
+    /// Where results and messages go.
+    pub out: Output,
+    /// The messages in the person's language.
+    pub words: &'static Words,
+    /// The time zone in which times are shown.
+    pub zone: TimeZone,
+}
+
+impl Context {
+    /// The context that flags and environment make.
+    pub fn new(global: Global) -> Result<Self> {
+        let var = |name: &str| std::env::var(name).ok();
+        let paths = Paths::from_env(|name| std::env::var_os(name)).ok_or_else(|| {
+            Error::new(Kind::Config, "find your folders: HOME is not set")
+                .hint("set HOME to your home folder")
+        })?;
+        Ok(Self {
+            out: Output::new(&global, var),
+            words: text::words(var),
+            working_directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            zone: TimeZone::system(),
+            paths,
+            global,
+        })
+    }
+
+    /// The socket that flags, environment and settings name.
+    pub fn socket(&self) -> Result<PathBuf> {
+        let from_environment = std::env::var_os("NOSSO_SOCKET").filter(|path| !path.is_empty());
+        match (&self.global.socket, from_environment) {
+            (Some(path), _) => Ok(path.clone()),
+            (None, Some(path)) => Ok(path.into()),
+            (None, None) => {
+                let config = settings::load(&self.paths, &self.global)?.config;
+                Ok(config.socket.path.unwrap_or_else(|| self.paths.socket()))
+            }
+        }
+    }
+
+    /// A connection to the daemon; where there is none, an error that says which command starts it.
+    pub async fn client(&self) -> Result<Client, Failure> {
+        let socket = self.socket()?;
+        Client::connect(&socket, myself()).await.map_err(|error| match error.kind() {
+            Kind::Unreachable => {
+                let command = self.command_that_starts_the_daemon();
+                error.hint(text::fill(self.words.start_the_daemon, &[&command])).into()
+            }
+            _ => error.into(),
+        })
+    }
+
+    /// What to type so that the daemon runs: the unit where it is installed, else the program itself.
+    pub fn command_that_starts_the_daemon(&self) -> String {
+        let units = [
+            self.paths.config.with_file_name("systemd/user"),
+            "/etc/systemd/user".into(),
+            "/usr/lib/systemd/user".into(),
+        ];
+        match (&self.global.socket, units.iter().any(|folder| folder.join("nosso.socket").exists())) {
+            (Some(socket), _) => format!("nosso serve --socket {}", socket.display()),
+            (None, true) => "systemctl --user start nosso.socket".into(),
+            (None, false) => "nosso service install   (or, in a terminal of its own: nosso serve)".into(),
+        }
+    }
+}
+
+/// How the program introduces itself to the daemon.
+pub fn myself() -> ClientRef {
+    ClientRef { name: CLIENT_NAME.into(), version: env!("CARGO_PKG_VERSION").into() }
+}
+
+/// Reads a file that was named as input; `-` is standard input.
+pub fn read_input(file: &Path) -> Result<String, Failure> {
+    let (name, text) = match file.to_str() {
+        Some("-") => ("standard input".to_owned(), std::io::read_to_string(std::io::stdin())),
+        _ => (file.display().to_string(), std::fs::read_to_string(file)),
+    };
+    text.map_err(|error| {
+        Failure::NoInput(Error::new(Kind::Storage, format!("read {name}: {error}")).caused_by(error))
+    })
+}
+
+/// Does the work until it is done or Ctrl-C is pressed.
+///
+/// Only for work that waits in an orderly way: once the signal is ours, a blocking read would never see it.
+pub async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+    }
+}

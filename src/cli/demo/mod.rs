@@ -1,0 +1,144 @@
+//! `nosso demo`: what nosso does, in a minute, on a history of its own: nothing of the person's is read or changed.
+
+mod history;
+mod private;
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::Instant;
+
+use super::answer;
+use super::clean;
+use super::context::{self, Context};
+use super::exit::{Ended, Failure, Run};
+use super::search;
+use super::source;
+use super::style::{self, paint};
+use super::text;
+use crate::api::chat::ChatParams;
+use crate::api::methods::{SearchQuery, SystemStatus};
+use crate::api::search::SearchParams;
+use crate::api::system::Empty;
+use crate::client::Client;
+use crate::error::Result;
+
+use history::History;
+use private::Private;
+
+/// Searches whose words are in the other language than what they find.
+const SEARCHES: &[&str] =
+    &["gift for mom", "vendas da noite contadas no dia errado", "when is the grant report due?"];
+/// Questions that the history answers.
+const QUESTIONS: &[&str] = &[
+    "Which database did we choose for the inventory app, and when would we reconsider?",
+    "Por que o deploy dava 502 e como foi resolvido?",
+    "O que devo lembrar ao escolher um restaurante com a Marina?",
+];
+/// How long the index may stand still before the demo goes on without the rest.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often the daemon is asked how far the index is.
+const POLL: Duration = Duration::from_millis(150);
+
+/// What `nosso demo` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Shows what nosso does, and cleans up: at the end, on Ctrl-C, and when something fails.
+pub async fn run(Args {}: Args, context: &mut Context) -> Run {
+    let history = History::read()?;
+    step(context, context.words.demo_start);
+    let daemon = context::unless_interrupted(async { Ok(Private::start(context, None).await?) }).await?;
+    let shown = context::unless_interrupted(show(&daemon, history, context)).await;
+    daemon.stop().await;
+    shown?;
+    let next = context.words.demo_next;
+    context.out.text(&format!("\n{next}\n"))?;
+    Ok(Ended::Well)
+}
+
+async fn show(daemon: &Private, history: History, context: &mut Context) -> Result<(), Failure> {
+    let counts = history.store(async |tool| daemon.connect(tool).await).await?;
+    let client = daemon.connect(context::myself()).await?;
+    let loaded =
+        text::fill(context.words.demo_loaded, &[&counts.conversations, &counts.messages, &counts.memories]);
+    step(context, &loaded);
+    until_the_index_is_complete(&client, context).await?;
+
+    for query in SEARCHES {
+        typed(context, &format!("nosso search \"{query}\""))?;
+        let params = SearchParams { query: (*query).to_owned(), limit: Some(2), ..SearchParams::default() };
+        search::show(&client.call::<SearchQuery>(&params).await?, context)?;
+    }
+    for question in QUESTIONS {
+        typed(context, &format!("nosso ask \"{question}\""))?;
+        let params =
+            ChatParams { content: (*question).to_owned(), store: Some(false), ..ChatParams::default() };
+        let answer = answer::ask(&client, &params, context).await?;
+        if answer.cancelled {
+            return Err(Failure::Interrupted);
+        }
+        let width = context.out.wrap_width().unwrap_or(100);
+        let list = source::list(&answer.sources, context.words, &context.zone, width);
+        if !list.is_empty() && !context.out.json {
+            context.out.text(&format!("\n{list}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until everything is embedded; without a model, says so and goes on.
+async fn until_the_index_is_complete(client: &Client, context: &mut Context) -> Result<(), Failure> {
+    let bar = progress(context);
+    let (mut fewest, mut last_step) = (u64::MAX, Instant::now());
+    loop {
+        let status = client.call::<SystemStatus>(&Empty {}).await?;
+        if let (false, Some(problem)) = (status.embedding.available, &status.embedding.problem) {
+            bar.finish_and_clear();
+            context.out.warn(&text::fill(context.words.words_only, &[&clean::line(problem)]));
+            return Ok(());
+        }
+        let pending = status.index.pending.max(status.queue.ready + status.queue.leased);
+        let total = status.counts.chunks.max(pending);
+        bar.set_length(total);
+        bar.set_position(total - pending);
+        if pending == 0 {
+            bar.finish_and_clear();
+            step(context, &text::fill(context.words.demo_indexed, &[&status.counts.chunks]));
+            return Ok(());
+        }
+        if pending < fewest {
+            (fewest, last_step) = (pending, Instant::now());
+        } else if last_step.elapsed() > PATIENCE {
+            bar.finish_and_clear();
+            context.out.warn(&text::fill(context.words.not_embedded_yet, &[&pending]));
+            return Ok(());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+fn progress(context: &Context) -> ProgressBar {
+    if !context.out.live {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("  {bar:30.cyan} {pos}/{len} {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr())
+        .with_style(style)
+        .with_message(context.words.demo_embedding)
+}
+
+fn step(context: &mut Context, text: &str) {
+    context.out.note(&format!("{} {text}", paint(style::GOOD, "●")));
+}
+
+/// Shows the command that a person would type for what comes next.
+fn typed(context: &mut Context, command: &str) -> Result<(), Failure> {
+    match context.out.json {
+        true => Ok(()),
+        false => {
+            context.out.text(&format!("\n{} {}\n", paint(style::NAME, "$"), paint(style::TITLE, command)))
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `nosso memories`: the standing facts.
+
+use jiff::tz::TimeZone;
+
+use super::clean;
+use super::context::Context;
+use super::exit::{Ended, Run};
+use super::list;
+use super::paging::HowMany;
+use super::project::Only;
+use super::style::{self, paint};
+use super::when;
+use crate::api::memory::MemoryList as Params;
+use crate::api::methods::MemoryList;
+use crate::model::Memory;
+
+/// What `nosso memories` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only this kind
+    #[arg(long, value_name = "WORD")]
+    pub kind: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it as help")]
+    pub only: Only,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it as help")]
+    pub how_many: HowMany,
+}
+
+/// Lists them, the last changed first.
+pub async fn run(args: Args, context: &mut Context) -> Run {
+    let project = args.only.name(&context.working_directory)?;
+    let client = context.client().await?;
+    let page = args
+        .how_many
+        .collect(async |limit, cursor| {
+            let (project, kind) = (project.clone(), args.kind.clone());
+            client.call::<MemoryList>(&Params { project, kind, limit: Some(limit), cursor }).await
+        })
+        .await?;
+    list::show(&page, context, |memory, context| {
+        memory_text(memory, &context.zone, context.out.wrap_width())
+    })?;
+    Ok(Ended::Well)
+}
+
+/// A memory: its words, and below them what is known about it.
+pub fn memory_text(memory: &Memory, zone: &TimeZone, width: Option<usize>) -> String {
+    let content = clean::block(memory.content.trim_end());
+    let content = match width {
+        Some(width) => style::wrap(&content, width),
+        None => content,
+    };
+    let mut known = vec![when::day(memory.updated_at, zone), clean::line(&memory.kind)];
+    known.extend(memory.project.as_deref().map(clean::line));
+    known.extend(memory.client.as_ref().map(|client| clean::line(&client.name)));
+    known.extend(memory.expires_at.map(|time| format!("until {}", when::day(time, zone))));
+    known.extend(memory.superseded_by.map(|id| format!("replaced by {id}")));
+    known.push(format!("({})", memory.id));
+    format!("{content}\n    {}\n", paint(style::DIM, known.join(" · ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memory_tells_what_is_known_about_it() {
+        let memory: Memory = serde_json::from_value(serde_json::json!({
+            "id": "0192d3a4-0000-7000-8000-000000000000",
+            "kind": "preference",
+            "content": "tea,\nnot coffee\n",
+            "project": null,
+            "createdAt": "2024-03-14T00:00:00Z",
+            "updatedAt": "2024-03-15T00:00:00Z",
+            "expiresAt": "2025-01-01T00:00:00Z",
+        }))
+        .unwrap();
+        let text = anstream::adapter::strip_str(&memory_text(&memory, &TimeZone::UTC, None)).to_string();
+        assert_eq!(
+            text,
+            "tea,\nnot coffee\n    2024-03-15 · preference · until 2025-01-01 · (0192d3a4-0000-7000-8000-000000000000)\n"
+        );
+    }
+}

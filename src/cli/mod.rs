@@ -1,0 +1,120 @@
+//! The terminal: parses the command line, talks to the daemon through [`crate::client`], prints. A subcommand is
+//! a file; nothing but `output.rs` writes to the terminal, and stored text reaches it through `clean.rs` only.
+
+mod answer;
+mod args;
+mod ask;
+mod chat;
+mod clean;
+mod completions;
+mod config;
+mod context;
+mod demo;
+mod doctor;
+mod exit;
+mod export;
+mod forget;
+mod import;
+mod index;
+mod jobs;
+mod list;
+mod man;
+mod memories;
+mod model;
+mod output;
+mod paging;
+mod pieces;
+mod project;
+mod remember;
+mod search;
+mod serve;
+mod service;
+mod settings;
+mod show;
+mod source;
+mod status;
+mod style;
+mod text;
+mod when;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use context::Context;
+use exit::{Failure, Run};
+pub use serve::Serve;
+
+use crate::error::{Error, Kind};
+
+/// Does what the command line asks for. `serve` is the daemon's entry, which lies a layer above this one.
+pub fn main(arguments: impl IntoIterator<Item = OsString>, serve: Serve) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(refusal) => {
+            // clap prints help to standard output and refusals to standard error; a closed pipe is no fault
+            let _ = refusal.print();
+            return ExitCode::from(if refusal.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let mut context = match Context::new(cli.global.clone()) {
+        Ok(context) => context,
+        Err(error) => {
+            output::Output::new(&cli.global, |name| std::env::var(name).ok()).error(&error);
+            return ExitCode::from(exit::code(&Err(error.into())));
+        }
+    };
+    let run = run(cli.command, &mut context, serve);
+    if let Err(Failure::Failed(error) | Failure::NoInput(error)) = &run {
+        context.out.error(error);
+    }
+    ExitCode::from(exit::code(&run))
+}
+
+fn run(command: Command, context: &mut Context, serve: Serve) -> Run {
+    match command {
+        // the daemon makes its own runtime; what needs no daemon needs none
+        Command::Serve(args) => serve::run(args, context, serve),
+        Command::Completions(args) => completions::run(args, context),
+        Command::Man(args) => man::run(args, context),
+        Command::Config(args) => config::run(args, context),
+        Command::Service(args) => service::run(args, context),
+        command => runtime()?.block_on(call(command, context)),
+    }
+}
+
+async fn call(command: Command, context: &mut Context) -> Run {
+    match command {
+        Command::Chat(args) => chat::run(args, context).await,
+        Command::Ask(args) => ask::run(args, context).await,
+        Command::Search(args) => search::run(args, context).await,
+        Command::Remember(args) => remember::run(args, context).await,
+        Command::Memories(args) => memories::run(args, context).await,
+        Command::Forget(args) => forget::run(args, context).await,
+        Command::List(args) => list::run(args, context).await,
+        Command::Show(args) => show::run(args, context).await,
+        Command::Export(args) => export::run(args, context).await,
+        Command::Import(args) => import::run(args, context).await,
+        Command::Status(args) => status::run(args, context).await,
+        Command::Doctor(args) => doctor::run(args, context).await,
+        Command::Demo(args) => demo::run(args, context).await,
+        Command::Jobs(args) => jobs::run(args, context).await,
+        Command::Index(args) => index::run(args, context).await,
+        Command::Model(args) => model::run(args, context).await,
+        Command::Serve(_)
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::Config(_)
+        | Command::Service(_) => Err(Error::internal("this subcommand needs no connection").into()),
+    }
+}
+
+/// One thread is enough for a client, and starts faster.
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(Kind::Internal, format!("start the runtime: {error}")).caused_by(error))
+}

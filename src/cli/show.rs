@@ -1,0 +1,148 @@
+//! `nosso show`: a conversation with its messages, a message, or a memory.
+
+use std::fmt::Write;
+
+use uuid::Uuid;
+
+use super::clean;
+use super::context::Context;
+use super::exit::{Ended, Run};
+use super::memories::memory_text;
+use super::paging::HowMany;
+use super::source;
+use super::style::{self, paint};
+use super::when;
+use crate::api::conversation::{ConversationId as GetConversation, ConversationList as List};
+use crate::api::memory::MemoryId as GetMemory;
+use crate::api::message::{MessageId as GetMessage, MessageList as Messages};
+use crate::api::methods::{ConversationGet, ConversationList, MemoryGet, MessageGet, MessageList};
+use crate::client::Client;
+use crate::error::{Error, Kind, Result};
+use crate::model::{Conversation, Memory, Message};
+
+/// What `nosso show` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which one; without it, the conversation that changed last
+    #[arg(value_name = "ID")]
+    pub id: Option<Uuid>,
+}
+
+/// Something that an id names.
+pub enum Named {
+    /// A conversation.
+    Conversation(Box<Conversation>),
+    /// A message.
+    Message(Box<Message>),
+    /// A memory.
+    Memory(Box<Memory>),
+}
+
+/// Shows what the id names.
+pub async fn run(args: Args, context: &mut Context) -> Run {
+    let client = context.client().await?;
+    let named = match args.id {
+        Some(id) => find(&client, id).await?,
+        None => last(&client).await?,
+    };
+    match named {
+        Named::Conversation(conversation) => show_conversation(&client, &conversation, context).await,
+        Named::Message(message) => show_one(&message, message_text(&message, context), context),
+        Named::Memory(memory) => {
+            let text = memory_text(&memory, &context.zone, context.out.wrap_width());
+            show_one(&memory, text, context)
+        }
+    }
+}
+
+/// What the id names: ids are unique over everything that is stored.
+pub async fn find(client: &Client, id: Uuid) -> Result<Named> {
+    let bytes = *id.as_bytes();
+    let conversation = GetConversation { id: crate::model::ConversationId::from_bytes(bytes) };
+    if let Some(found) = there(client.call::<ConversationGet>(&conversation).await)? {
+        return Ok(Named::Conversation(Box::new(found)));
+    }
+    let message = GetMessage { id: crate::model::MessageId::from_bytes(bytes) };
+    if let Some(found) = there(client.call::<MessageGet>(&message).await)? {
+        return Ok(Named::Message(Box::new(found)));
+    }
+    let memory = GetMemory { id: crate::model::MemoryId::from_bytes(bytes) };
+    if let Some(found) = there(client.call::<MemoryGet>(&memory).await)? {
+        return Ok(Named::Memory(Box::new(found)));
+    }
+    Err(Error::not_found(format!("a conversation, message or memory {id}"))
+        .hint("ids are shown by: nosso list, nosso search, nosso memories"))
+}
+
+fn there<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Err(error) if error.kind() == Kind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+async fn last(client: &Client) -> Result<Named> {
+    let page = client.call::<ConversationList>(&List { limit: Some(1), ..List::default() }).await?;
+    let last = page.items.into_iter().next().ok_or_else(|| Error::not_found("a conversation"))?;
+    Ok(Named::Conversation(Box::new(last)))
+}
+
+fn show_one(value: &impl serde::Serialize, text: String, context: &mut Context) -> Run {
+    match context.out.json {
+        true => context.out.document(value)?,
+        false => context.out.page(&text)?,
+    }
+    Ok(Ended::Well)
+}
+
+async fn show_conversation(client: &Client, conversation: &Conversation, context: &mut Context) -> Run {
+    let all = HowMany { limit: 1, all: true, cursor: None };
+    let messages = all
+        .collect(async |limit, cursor| {
+            let params = Messages {
+                conversation_id: conversation.id,
+                newest_first: false,
+                limit: Some(limit),
+                cursor,
+            };
+            client.call::<MessageList>(&params).await
+        })
+        .await?
+        .items;
+    if context.out.json {
+        let whole = serde_json::json!({"conversation": conversation, "messages": messages});
+        context.out.document(&whole)?;
+        return Ok(Ended::Well);
+    }
+    let title = source::title_or(conversation.title.as_deref(), context.words);
+    let mut text = format!("{}\n", paint(style::TITLE, title));
+    let mut known = vec![when::minute(conversation.created_at, &context.zone)];
+    known.extend(conversation.client.as_ref().map(|client| clean::line(&client.name)));
+    known.extend(conversation.project.as_deref().map(clean::line));
+    known.push(format!("({})", conversation.id));
+    text.push_str(&format!("{}\n", paint(style::DIM, known.join(" · "))));
+    for message in &messages {
+        text.push('\n');
+        text.push_str(&message_text(message, context));
+    }
+    context.out.page(&text)?;
+    Ok(Ended::Well)
+}
+
+fn message_text(message: &Message, context: &Context) -> String {
+    let speaker = message.author.as_deref().map_or(message.role.name().to_owned(), clean::line);
+    let mut about = vec![when::minute(message.created_at, &context.zone)];
+    about.extend(message.model.as_deref().map(clean::line));
+    about.push(format!("({})", message.id));
+    let mut text = format!("{}  {}\n", paint(style::NAME, speaker), paint(style::DIM, about.join(" · ")));
+    let content = clean::block(message.content.trim_end());
+    let content = match context.out.wrap_width() {
+        Some(width) => style::wrap(&content, width),
+        None => content,
+    };
+    // writing into a String does not fail
+    let _ = writeln!(text, "{content}");
+    let width = context.out.wrap_width().unwrap_or(100);
+    text.push_str(&source::list(&message.sources, context.words, &context.zone, width));
+    text
+}

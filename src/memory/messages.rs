@@ -1,0 +1,101 @@
+//! The verbs on messages.
+
+use super::conversations::set_name;
+use super::{Actor, Memory, check, chunk};
+use crate::api::event::Action;
+use crate::api::limits::MAX_APPEND_MESSAGES;
+use crate::api::message::{MessageAppend, MessageAppended, MessageList, MessageUpdate, NewMessage};
+use crate::api::{Deleted, Page, Patch};
+use crate::error::{Error, Kind, Result};
+use crate::model::{Message, MessageId, Timestamp};
+use crate::store;
+
+impl Memory {
+    /// Appends messages in one transaction. Durable when this returns; found by words at once.
+    pub async fn append(&self, append: MessageAppend, actor: &Actor) -> Result<MessageAppended> {
+        let MessageAppend { conversation_id, messages } = append;
+        if messages.is_empty() {
+            return Err(Error::invalid("`messages` is empty").hint("give at least one message"));
+        }
+        if messages.len() > MAX_APPEND_MESSAGES {
+            let found = messages.len();
+            let message = format!("`messages` holds {found} messages, at most {MAX_APPEND_MESSAGES} are allowed");
+            return Err(Error::new(Kind::TooLarge, message).hint("send them in several calls"));
+        }
+        let messages = messages.into_iter().map(prepare).collect::<Result<Vec<_>>>()?;
+        let append =
+            store::Append { conversation: conversation_id, create: None, messages, client: actor.client.clone() };
+        let appended = self.store().append(append).await?;
+        let fresh = appended.messages.iter().zip(&appended.fresh).filter(|(_, fresh)| **fresh);
+        let ids: Vec<MessageId> = fresh.map(|(message, _)| message.id).collect();
+        if !ids.is_empty() {
+            self.0.events.messages(actor, Action::MessagesAppended, conversation_id, ids);
+            self.wake();
+        }
+        Ok(MessageAppended { messages: appended.messages })
+    }
+
+    /// One message.
+    pub async fn message(&self, id: MessageId) -> Result<Message> {
+        self.store().message(id).await
+    }
+
+    /// A conversation's messages in the order of their arrival.
+    pub async fn messages(&self, list: MessageList) -> Result<Page<Message>> {
+        self.store().messages(list).await
+    }
+
+    /// Changes what is given; new text is found by its new words at once, and embedded anew.
+    pub async fn update_message(&self, update: MessageUpdate, actor: &Actor) -> Result<Message> {
+        set_name("the author", &update.author)?;
+        if let Patch::Set(metadata) = &update.metadata {
+            check::metadata(Some(metadata))?;
+        }
+        let mut chunks = None;
+        if let Some(content) = &update.content {
+            check::content(content)?;
+            chunks = Some(chunk::split(content));
+        }
+        let updated = self.store().update_message(update, chunks).await?;
+        self.0.events.messages(actor, Action::MessageUpdated, updated.conversation_id, vec![updated.id]);
+        self.wake();
+        Ok(updated)
+    }
+
+    /// Deletes one message; its vector follows in the background.
+    pub async fn delete_message(&self, id: MessageId, actor: &Actor) -> Result<Deleted> {
+        let conversation = match self.store().message(id).await {
+            Ok(message) => message.conversation_id,
+            Err(error) if error.kind() == Kind::NotFound => return Ok(Deleted { deleted: false, messages: 0 }),
+            Err(error) => return Err(error),
+        };
+        let deleted = self.store().delete_message(id).await?;
+        if deleted.deleted {
+            self.0.events.messages(actor, Action::MessageDeleted, conversation, vec![id]);
+            self.wake();
+        }
+        Ok(deleted)
+    }
+}
+
+fn prepare(new: NewMessage) -> Result<store::NewMessage> {
+    let NewMessage { id, parent_id, role, author, content, model, created_at, metadata } = new;
+    check::content(&content)?;
+    check::name("the author", author.as_deref())?;
+    check::name("the model", model.as_deref())?;
+    check::metadata(metadata.as_ref())?;
+    Ok(store::NewMessage {
+        id: id.unwrap_or_else(MessageId::new),
+        parent: parent_id,
+        role,
+        author,
+        chunks: chunk::split(&content),
+        content,
+        model,
+        status: None,
+        sources: Vec::new(),
+        usage: None,
+        created_at: created_at.unwrap_or_else(Timestamp::now),
+        metadata,
+    })
+}

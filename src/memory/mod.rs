@@ -1,0 +1,179 @@
+//! What nosso does, apart from how it is reached: keep conversations and memories, find them again, answer
+//! with them. Every edge (socket, terminal, bridges) calls these verbs; only the worker calls [`Memory::tick`].
+
+mod answer;
+mod ask;
+mod check;
+mod chunk;
+mod cite;
+mod conversations;
+mod events;
+mod extract;
+mod fusion;
+mod generations;
+mod highlight;
+mod language;
+mod memories;
+mod messages;
+mod prompt;
+mod recall;
+mod sentence;
+mod status;
+mod tick;
+mod tokens;
+mod transfer;
+mod wording;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use ask::Asking;
+pub use events::{Actor, Events, Told};
+pub use tick::Outcome;
+
+use crate::config::Config;
+use crate::error::Result;
+use crate::llm::Llm;
+use crate::model::Timestamp;
+use crate::paths::Paths;
+use crate::store::{self, Store};
+use generations::Generations;
+
+/// What a [`Memory`] is opened with.
+pub struct Options {
+    /// Where its files are.
+    pub paths: Paths,
+    /// The settings.
+    pub config: Config,
+}
+
+/// The application. A cheap clone: all clones are one.
+#[derive(Clone)]
+pub struct Memory(Arc<Inner>);
+
+struct Inner {
+    paths: Paths,
+    config: RwLock<Arc<Config>>,
+    llm: RwLock<Llm>,
+    store: Store,
+    generations: Generations,
+    events: Events,
+    running: ask::Running,
+    /// Answers that are being written; they end, or are ended, before the store closes.
+    tasks: TaskTracker,
+    /// Ends every answer that is being written.
+    stop: CancellationToken,
+    /// There is work for the worker.
+    wake: Notify,
+    started: (Instant, Timestamp),
+    /// Milliseconds from `started` to the worker's last sign of life.
+    heartbeat: AtomicU64,
+}
+
+impl Memory {
+    /// Opens the store, upgrading it if need be. The vector index and the model are opened by the worker's first
+    /// [`Memory::tick`], so that this is quick; until then searches go by words.
+    pub async fn open(options: Options) -> Result<Self> {
+        let Options { paths, config } = options;
+        let llm = Llm::new(&config.chat)?;
+        let store = Store::open(store::Options {
+            database: paths.database(),
+            backups: paths.backups(),
+            durability: config.store.durability,
+        })
+        .await?;
+        let inner = Inner {
+            generations: Generations::new(paths.clone()),
+            paths,
+            config: RwLock::new(Arc::new(config)),
+            llm: RwLock::new(llm),
+            store,
+            events: Events::new(),
+            running: ask::Running::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            wake: Notify::new(),
+            started: (Instant::now(), Timestamp::now()),
+            heartbeat: AtomicU64::new(0),
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Takes new settings over. What a running daemon cannot change (the socket, the durability) stays.
+    pub async fn reload(&self, config: &Config) -> Result<()> {
+        let llm = Llm::new(&config.chat)?;
+        *self.0.llm.write().unwrap_or_else(PoisonError::into_inner) = llm;
+        *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.clone());
+        self.0.generations.settings_changed();
+        self.wake();
+        Ok(())
+    }
+
+    /// Whether the store answers, reading and writing.
+    pub async fn ping(&self) -> Result<()> {
+        self.0.store.ping().await
+    }
+
+    /// Ends the answers that are being written, keeping what there is, then closes the index and the store.
+    /// Stop the worker and the sockets first.
+    pub async fn close(&self) -> Result<()> {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        self.0.generations.close().await;
+        self.0.store.close().await
+    }
+
+    /// Where changes are told.
+    pub fn events(&self) -> &Events {
+        &self.0.events
+    }
+
+    /// Completes when the daemon stops; streams end then.
+    pub async fn stopping(&self) {
+        self.0.stop.cancelled().await;
+    }
+
+    /// Tells streams and answers to end, ahead of [`Memory::close`].
+    pub fn stop(&self) {
+        self.0.stop.cancel();
+    }
+
+    /// Waits until there is work for the worker, `limit` at most.
+    pub async fn work_arrived(&self, limit: Duration) {
+        // running out of time is an answer too: the worker looks again
+        let _ = tokio::time::timeout(limit, self.0.wake.notified()).await;
+    }
+
+    /// Whether the worker gave a sign of life within `limit`.
+    pub fn worker_alive(&self, limit: Duration) -> bool {
+        let last = Duration::from_millis(self.0.heartbeat.load(Ordering::Relaxed));
+        self.0.started.0.elapsed().saturating_sub(last) <= limit
+    }
+
+    pub(crate) fn beat(&self) {
+        let now = self.0.started.0.elapsed().as_millis();
+        self.0.heartbeat.store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
+    fn config(&self) -> Arc<Config> {
+        self.0.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn llm(&self) -> Llm {
+        self.0.llm.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn store(&self) -> &Store {
+        &self.0.store
+    }
+}

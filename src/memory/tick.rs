@@ -1,0 +1,157 @@
+//! One step of the background work: lease jobs, embed, write vectors, complete. The worker calls it in a loop;
+//! tests call it by hand.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Memory;
+use super::generations::{Generation, blocking};
+use crate::api::job::JobKind;
+use crate::error::{Error, Kind, Result};
+use crate::model::Timestamp;
+use crate::store::LeasedJob;
+
+/// Jobs that are leased at a time: enough to sort by length, few enough to give back quickly.
+const BATCH: usize = 32;
+/// How long a lease holds. Far more than a batch takes on a slow machine; a lease that ends early only costs doing
+/// the work twice.
+const LEASE: Duration = Duration::from_secs(300);
+/// Vectors that a self-check asks for.
+const CHECK_SAMPLES: usize = 50;
+
+/// What a step did, and so what the worker does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Something was done; there may be more.
+    Worked,
+    /// There is nothing to do before this time, or before something arrives.
+    Idle(Option<Timestamp>),
+}
+
+impl Memory {
+    /// Does one step. Cancelling `stop` gives leased jobs back and returns.
+    pub async fn tick(&self, stop: &CancellationToken) -> Result<Outcome> {
+        self.0.generations.refresh(self.store(), &self.config()).await?;
+        let generations = [self.0.generations.serving(), self.0.generations.building()];
+        let mut due = None;
+        for generation in generations.into_iter().flatten() {
+            // removing needs no model, but a lease does not choose; without a model the jobs wait
+            if generation.embedder.is_none() {
+                continue;
+            }
+            let jobs = self.store().lease(generation.space.id, BATCH, LEASE).await?;
+            if !jobs.is_empty() {
+                self.work(&generation, jobs, stop).await?;
+                return Ok(Outcome::Worked);
+            }
+            due = earliest(due, self.store().next_due(generation.space.id).await?);
+        }
+        if self.promote_filled().await? || self.merge_fresh().await? {
+            return Ok(Outcome::Worked);
+        }
+        Ok(Outcome::Idle(due))
+    }
+
+    /// What the worker does once it has been idle for a while.
+    pub async fn maintain(&self) -> Result<()> {
+        self.store().maintain().await?;
+        if let Some(serving) = self.0.generations.serving() {
+            let recall = blocking(move || serving.index.self_check(CHECK_SAMPLES)).await?;
+            tracing::debug!(recall, "checked the vector index against an exact scan");
+        }
+        Ok(())
+    }
+
+    async fn work(&self, generation: &Generation, jobs: Vec<LeasedJob>, stop: &CancellationToken) -> Result<()> {
+        let tried = tokio::select! {
+            tried = embed_and_write(generation, &jobs) => tried,
+            () = stop.cancelled() => {
+                self.store().release(&jobs).await?;
+                return Ok(());
+            }
+        };
+        match tried {
+            Ok(refused) => {
+                let is_refused = |job: &LeasedJob| refused.iter().any(|(chunk, _)| *chunk == job.chunk);
+                let (failed, done): (Vec<_>, Vec<_>) = jobs.into_iter().partition(is_refused);
+                self.store().complete(&done).await?;
+                for job in failed {
+                    let reason = refused.iter().find(|(chunk, _)| *chunk == job.chunk);
+                    let reason = reason.map_or_else(String::new, |(_, error)| error.full_text());
+                    tracing::warn!(job = %job.id, reason, "a passage could not be embedded");
+                    self.store().fail(&[job], &reason).await?;
+                }
+                Ok(())
+            }
+            // the fault is not the jobs': they wait, and their tries are not counted
+            Err(error) if matches!(error.kind(), Kind::ModelUnavailable | Kind::Busy | Kind::StorageFull) => {
+                self.store().release(&jobs).await?;
+                Err(error)
+            }
+            Err(error) => {
+                self.store().fail(&jobs, &error.full_text()).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn promote_filled(&self) -> Result<bool> {
+        let Some(building) = self.0.generations.building() else { return Ok(false) };
+        if building.embedder.is_none() || self.store().pending(building.space.id).await? > 0 {
+            return Ok(false);
+        }
+        self.0.generations.promote(self.store()).await?;
+        Ok(true)
+    }
+
+    async fn merge_fresh(&self) -> Result<bool> {
+        let generations = [self.0.generations.serving(), self.0.generations.building()];
+        for generation in generations.into_iter().flatten() {
+            if generation.index.wants_merge() {
+                blocking(move || generation.index.merge()).await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Embeds what is to be embedded, writes and removes vectors. Durable when this returns. Answers the chunks that
+/// could not be embedded.
+async fn embed_and_write(generation: &Generation, jobs: &[LeasedJob]) -> Result<Vec<(u32, Error)>> {
+    let Generation { space: _, index, embedder } = generation.clone();
+    let Some(embedder) = embedder else {
+        return Err(Error::new(Kind::ModelUnavailable, "embed passages: the model is gone"));
+    };
+    let mut removed = Vec::new();
+    let (mut chunks, mut texts) = (Vec::new(), Vec::new());
+    for job in jobs {
+        match (&job.kind, &job.text) {
+            (JobKind::Embed, Some(text)) => {
+                chunks.push(job.chunk);
+                texts.push(text.clone());
+            }
+            (JobKind::Remove, _) | (JobKind::Embed, None) => removed.push(job.chunk),
+        }
+    }
+    let (mut vectors, mut refused) = (Vec::with_capacity(texts.len()), Vec::new());
+    if !texts.is_empty() {
+        for (chunk, vector) in chunks.into_iter().zip(embedder.embed_passages(texts).await?) {
+            match vector {
+                Ok(vector) => vectors.push((chunk, vector)),
+                Err(error) => refused.push((chunk, error)),
+            }
+        }
+    }
+    blocking(move || {
+        index.remove(&removed)?;
+        index.put(&vectors)
+    })
+    .await?;
+    Ok(refused)
+}
+
+fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    [one, other].into_iter().flatten().min()
+}

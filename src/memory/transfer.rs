@@ -1,0 +1,181 @@
+//! Everything out, and in again.
+
+use tokio::sync::mpsc;
+
+use super::{Actor, Memory, chunk};
+use crate::api::data::{ExportItem, ExportParams, ImportFormat, ImportParams, ImportResult, Refused};
+use crate::api::limits::{MAX_CONTENT_BYTES, MAX_MEMORY_BYTES};
+use crate::api::system::Counts;
+use crate::error::{Error, Result};
+use crate::exchange::{self, Record};
+use crate::store::{RestoreBatch, Restored};
+
+/// Records that wait for a slow reader, in batches of lines.
+const MAX_WAITING_BATCHES: usize = 4;
+/// Bytes of lines in one item, about.
+const BATCH_BYTES: usize = 256 << 10;
+/// Conversations and memories that are read at a time.
+const PAGE: usize = 100;
+/// Refused records that are told one by one; the rest is counted.
+const MAX_TOLD: usize = 100;
+
+/// Lines on their way to a reader, sent when there are enough of them.
+struct Lines {
+    lines: Vec<String>,
+    bytes: usize,
+    items: mpsc::Sender<ExportItem>,
+}
+
+impl Memory {
+    /// Everything as records, in pages, so that neither side holds all of it. The last item is `Done` or `Error`;
+    /// dropping the receiver ends the export.
+    pub fn export(&self, params: ExportParams) -> mpsc::Receiver<ExportItem> {
+        let (items, receiver) = mpsc::channel(MAX_WAITING_BATCHES);
+        let memory = self.clone();
+        self.0.tasks.spawn(async move {
+            let exported = tokio::select! {
+                exported = memory.export_all(params, items.clone()) => exported,
+                () = memory.0.stop.cancelled() => Err(Error::new(crate::error::Kind::Busy, "the daemon stops")),
+            };
+            let last = match exported {
+                Ok(Some(counts)) => ExportItem::Done { counts },
+                Ok(None) => return, // the reader is gone
+                Err(error) => {
+                    ExportItem::Error { kind: error.kind().name().into(), message: error.full_text() }
+                }
+            };
+            // an error says that the reader is gone
+            let _ = items.send(last).await;
+        });
+        receiver
+    }
+
+    async fn export_all(&self, params: ExportParams, items: mpsc::Sender<ExportItem>) -> Result<Option<Counts>> {
+        let ExportParams { project } = params;
+        let mut counts = Counts::default();
+        let mut lines = Lines { lines: Vec::new(), bytes: 0, items };
+        if !lines.push(exchange::header_line()).await {
+            return Ok(None);
+        }
+        let mut after = 0;
+        loop {
+            let page = self.store().export_conversations(project.clone(), after, PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = *last;
+            for (_, conversation) in page {
+                let id = conversation.id;
+                counts.conversations += 1;
+                if !lines.push(exchange::line(&Record::Conversation(conversation))?).await {
+                    return Ok(None);
+                }
+                let mut after_seq = 0;
+                loop {
+                    let messages = self.store().export_messages(id, after_seq, BATCH_BYTES).await?;
+                    let Some(last) = messages.last() else { break };
+                    after_seq = last.seq;
+                    for message in messages {
+                        counts.messages += 1;
+                        if !lines.push(exchange::line(&Record::Message(message))?).await {
+                            return Ok(None);
+                        }
+                    }
+                }
+            }
+        }
+        let mut after = 0;
+        loop {
+            let page = self.store().export_memories(project.clone(), after, PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = *last;
+            for (_, memory) in page {
+                counts.memories += 1;
+                if !lines.push(exchange::line(&Record::Memory(memory))?).await {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(lines.flush().await.then_some(counts))
+    }
+
+    /// Brings records in, in one transaction. The same data twice adds nothing; what is broken is left out and told.
+    pub async fn import(&self, params: ImportParams, actor: &Actor) -> Result<ImportResult> {
+        let ImportParams { format, data } = params;
+        let format = match format.or_else(|| exchange::recognise(&data)) {
+            Some(format) => format,
+            None => {
+                return Err(Error::invalid("`data` is in no format that is known").hint(
+                    "give NDJSON as `data.export` writes it, or a JSON array of conversations with `messages`",
+                ));
+            }
+        };
+        let read = match format {
+            ImportFormat::Nosso => exchange::read_records(&data),
+            ImportFormat::History => exchange::read_history(&data),
+        }?;
+        let mut result = ImportResult::default();
+        let mut batch = RestoreBatch::default();
+        for refused in read.refused {
+            result.refuse(refused);
+        }
+        for (place, record) in read.records {
+            match record {
+                Record::Conversation(conversation) => batch.conversations.push((place, conversation)),
+                Record::Message(message) if message.content.len() > MAX_CONTENT_BYTES => {
+                    let reason = format!("its content has more than {MAX_CONTENT_BYTES} bytes");
+                    result.refuse(Refused { place, reason });
+                }
+                Record::Message(message) => {
+                    let chunks = chunk::split(&message.content);
+                    batch.messages.push((place, message, chunks));
+                }
+                Record::Memory(memory) if memory.content.len() > MAX_MEMORY_BYTES => {
+                    let reason = format!("its content has more than {MAX_MEMORY_BYTES} bytes");
+                    result.refuse(Refused { place, reason });
+                }
+                Record::Memory(memory) => {
+                    let chunks = chunk::split(&memory.content);
+                    batch.memories.push((place, memory, chunks));
+                }
+            }
+        }
+        batch.client = actor.client.clone();
+        let Restored { added, existing, refused } = self.store().restore(batch).await?;
+        for refused in refused {
+            result.refuse(refused);
+        }
+        let is_new = added != Counts::default();
+        (result.added, result.existing) = (added, existing);
+        if is_new {
+            self.0.events.imported(actor);
+            self.wake();
+        }
+        Ok(result)
+    }
+}
+
+impl Lines {
+    /// Whether the reader is still there.
+    async fn push(&mut self, line: String) -> bool {
+        self.bytes += line.len();
+        self.lines.push(line);
+        self.bytes < BATCH_BYTES || self.flush().await
+    }
+
+    async fn flush(&mut self) -> bool {
+        if self.lines.is_empty() {
+            return true;
+        }
+        self.bytes = 0;
+        let lines = std::mem::take(&mut self.lines);
+        self.items.send(ExportItem::Records { lines }).await.is_ok()
+    }
+}
+
+impl ImportResult {
+    fn refuse(&mut self, refused: Refused) {
+        self.refused_total += 1;
+        if self.refused.len() < MAX_TOLD {
+            self.refused.push(refused);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `conversation.*`, `message.*`, `memory.*` and `search.query`.
+
+use jsonrpsee::RpcModule;
+
+use super::{Context, actor};
+use crate::api::methods::{
+    ConversationCreate, ConversationDelete, ConversationGet, ConversationList, ConversationUpdate, MemoryAdd,
+    MemoryDelete, MemoryGet, MemoryList, MemoryUpdate, MessageAppend, MessageDelete, MessageGet, MessageList,
+    MessageUpdate, SearchQuery,
+};
+use crate::error::Result;
+use crate::rpc::register::{method, write_method};
+
+/// Reads may be dropped when the client goes away; writes always run to their end.
+pub(super) fn register(module: &mut RpcModule<Context>) -> Result<()> {
+    conversations(module)?;
+    messages(module)?;
+    memories(module)?;
+    method::<SearchQuery, _, _, _>(module, |context, params, _| async move { context.memory.search(params).await })
+}
+
+fn conversations(module: &mut RpcModule<Context>) -> Result<()> {
+    write_method::<ConversationCreate, _, _, _>(module, |context, new, caller| async move {
+        context.memory.create_conversation(new, &actor(&caller)).await
+    })?;
+    method::<ConversationGet, _, _, _>(module, |context, which, _| async move {
+        context.memory.conversation(which.id).await
+    })?;
+    method::<ConversationList, _, _, _>(module, |context, list, _| async move {
+        context.memory.conversations(list).await
+    })?;
+    write_method::<ConversationUpdate, _, _, _>(module, |context, update, caller| async move {
+        context.memory.update_conversation(update, &actor(&caller)).await
+    })?;
+    write_method::<ConversationDelete, _, _, _>(module, |context, which, caller| async move {
+        context.memory.delete_conversation(which.id, &actor(&caller)).await
+    })
+}
+
+fn messages(module: &mut RpcModule<Context>) -> Result<()> {
+    write_method::<MessageAppend, _, _, _>(module, |context, append, caller| async move {
+        context.memory.append(append, &actor(&caller)).await
+    })?;
+    method::<MessageGet, _, _, _>(module, |context, which, _| async move { context.memory.message(which.id).await })?;
+    method::<MessageList, _, _, _>(module, |context, list, _| async move { context.memory.messages(list).await })?;
+    write_method::<MessageUpdate, _, _, _>(module, |context, update, caller| async move {
+        context.memory.update_message(update, &actor(&caller)).await
+    })?;
+    write_method::<MessageDelete, _, _, _>(module, |context, which, caller| async move {
+        context.memory.delete_message(which.id, &actor(&caller)).await
+    })
+}
+
+fn memories(module: &mut RpcModule<Context>) -> Result<()> {
+    write_method::<MemoryAdd, _, _, _>(module, |context, add, caller| async move {
+        context.memory.add_memory(add, &actor(&caller)).await
+    })?;
+    method::<MemoryGet, _, _, _>(module, |context, which, _| async move { context.memory.memory(which.id).await })?;
+    method::<MemoryList, _, _, _>(module, |context, list, _| async move { context.memory.memories(list).await })?;
+    write_method::<MemoryUpdate, _, _, _>(module, |context, update, caller| async move {
+        context.memory.update_memory(update, &actor(&caller)).await
+    })?;
+    write_method::<MemoryDelete, _, _, _>(module, |context, which, caller| async move {
+        context.memory.delete_memory(which.id, &actor(&caller)).await
+    })
+}
