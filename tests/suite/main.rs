@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod daemon;
+mod layers;
 mod llm;
 mod scripted;
 mod support;
