@@ -15,6 +15,7 @@ pub mod api;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod daemon;
 pub mod embed;
 pub mod error;
 pub mod exchange;

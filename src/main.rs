@@ -1,7 +1,7 @@
 //! The `nosso` program.
 
+use nosso::{cli, daemon};
+
 fn main() -> std::process::ExitCode {
-    nosso::cli::main(std::env::args_os(), |_, _| {
-        Err(nosso::error::Error::new(nosso::error::Kind::Unsupported, "this build has no daemon"))
-    })
+    cli::main(std::env::args_os(), |paths, flags| daemon::run(daemon::Options::from_process(paths, flags)))
 }
