@@ -43,7 +43,11 @@ pub(super) async fn open(
     };
 
     // a task of its own, so that a migration does not keep us from asking for patience
-    let options = memory::Options { paths: paths.clone(), config: settings.running().clone() };
+    let options = memory::Options {
+        paths: paths.clone(),
+        config: settings.running().clone(),
+        runtime_library: settings.variable("ORT_DYLIB_PATH").map(Into::into),
+    };
     let mut opening = tokio::spawn(Memory::open(options));
     let mut ask = tokio::time::interval(ASK_EVERY);
     systemd.status("opening the store");

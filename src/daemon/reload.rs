@@ -44,6 +44,11 @@ impl Settings {
         &self.options.env
     }
 
+    /// A variable of the process.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.options.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// The config file, whether it exists or not.
     pub(super) fn file(&self) -> &Path {
         &self.file

@@ -22,6 +22,9 @@ use crate::store::{Space, SpaceState, Store};
 /// How often a model that was not there is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
+/// Why nothing can be searched by meaning where nothing is wrong.
+pub(super) const NOT_YET: &str = "the embedding model is being started";
+
 /// In a generation's folder: the path of the model's folder, so that an old generation can go on serving after a
 /// restart with another model.
 const MODEL_FOLDER_FILE: &str = "model-folder";
@@ -96,9 +99,7 @@ impl Generations {
 
     /// Why nothing is embedded, and what to do.
     pub(super) fn problem(&self) -> Option<String> {
-        let state = self.read();
-        let starting = || Some("the vector index is being opened".to_owned()).filter(|_| !state.opened);
-        state.problem.clone().or_else(starting)
+        self.read().problem.clone()
     }
 
     /// Brings the generations in line with the store, the files and the settings. Cheap where nothing changed.
@@ -116,7 +117,7 @@ impl Generations {
     /// Begins to fill a new generation of the configured model, for `index.rebuild`.
     pub(super) async fn rebuild(&self, store: &Store) -> Result<Space> {
         let Some(serving) = self.serving() else {
-            let problem = self.problem().unwrap_or_else(|| "no text was embedded yet".into());
+            let problem = self.problem().unwrap_or_else(|| NOT_YET.into());
             return Err(Error::new(Kind::ModelUnavailable, format!("there is no index to rebuild: {problem}"))
                 .hint("run `nosso setup`, then try again"));
         };

@@ -77,6 +77,8 @@ struct Inner {
     /// There is work for the worker.
     wake: Notify,
     started: (Instant, Timestamp),
+    /// Jobs that waited when the worker last looked.
+    waiting: AtomicU64,
     /// Milliseconds from `started` to the worker's last sign of life.
     heartbeat: AtomicU64,
 }
@@ -105,6 +107,7 @@ impl Memory {
             stop: CancellationToken::new(),
             wake: Notify::new(),
             started: (Instant::now(), Timestamp::now()),
+            waiting: AtomicU64::new(0),
             heartbeat: AtomicU64::new(0),
         };
         Ok(Self(Arc::new(inner)))

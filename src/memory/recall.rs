@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::fusion::{self, Fused, LEXICAL_WEIGHT, Ranked, SEMANTIC_WEIGHT, Scale};
-use super::generations::blocking;
+use super::generations::{NOT_YET, blocking};
 use super::{Memory, check, chunk, highlight};
 use crate::api::limits::MAX_HITS;
 use crate::api::search::{Explain, Hit, Leg, SearchFilter, SearchMode, SearchParams, SearchResult, Served};
@@ -102,7 +102,7 @@ impl Memory {
 
     async fn semantic(&self, query: &str, filter: &SearchFilter, pool: usize) -> Result<SemanticResult> {
         let Some(leg) = self.0.generations.leg() else {
-            let problem = self.0.generations.problem().unwrap_or_else(|| "no text was embedded yet".into());
+            let problem = self.0.generations.problem().unwrap_or_else(|| NOT_YET.into());
             return Err(Error::new(Kind::ModelUnavailable, format!("search by meaning: {problem}")));
         };
         let (vector, among) =

@@ -1,5 +1,7 @@
 //! How nosso is: what `system.status`, `index.status` and the health page tell.
 
+use std::sync::atomic::Ordering;
+
 use super::Memory;
 use super::generations::{Generation, blocking};
 use crate::api::index::{BuildingGeneration, IndexStatus, RebuildResult};
@@ -47,6 +49,16 @@ impl Memory {
             connections,
             places,
         })
+    }
+
+    /// One line for people who look at the service.
+    pub fn status_line(&self) -> String {
+        let waiting = self.0.waiting.load(Ordering::Relaxed);
+        match self.0.generations.problem() {
+            Some(problem) => format!("searches by words only: {problem}"),
+            None if waiting > 0 => format!("{waiting} passages wait to be embedded"),
+            None => "everything is embedded".into(),
+        }
     }
 
     /// When this daemon started.

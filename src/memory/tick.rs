@@ -1,6 +1,7 @@
 //! One step of the background work: lease jobs, embed, write vectors, complete. The worker calls it in a loop;
 //! tests call it by hand.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,7 @@ impl Memory {
     /// Does one step. Cancelling `stop` gives leased jobs back and returns.
     pub async fn tick(&self, stop: &CancellationToken) -> Result<Outcome> {
         self.0.generations.refresh(self.store(), &self.config()).await?;
+        self.0.waiting.store(self.store().queue_counts().await?.ready, Ordering::Relaxed);
         let generations = [self.0.generations.serving(), self.0.generations.building()];
         let mut due = None;
         for generation in generations.into_iter().flatten() {

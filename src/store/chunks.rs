@@ -7,7 +7,8 @@ use rusqlite::{Connection, params};
 
 use super::filter::{self, Restriction};
 use super::readers::READ_DEADLINE;
-use super::{ChunkRange, Item, Store};
+use super::{Item, Store};
+use crate::model::ChunkRange;
 use crate::api::search::SearchFilter;
 use crate::error::{Error, Result};
 use crate::model::Timestamp;

@@ -49,7 +49,7 @@ pub use lexical::{LexicalQuery, LexicalResult};
 pub use queue::{LeasedJob, MAX_ATTEMPTS};
 pub use reconcile::Reconciled;
 pub use records::{
-    AnswerUpdate, Append, Appended, ChunkRange, Created, Item, NewConversation, NewMemory, NewMessage,
+    AnswerUpdate, Append, Appended, Created, Item, NewConversation, NewMemory, NewMessage,
 };
 pub use restore::{RecordKind, RefusedRecord, RestoreBatch, RestoreMemory, RestoreMessage, Restored};
 pub use spaces::{Space, SpaceState};

@@ -2,7 +2,7 @@
 
 use crate::api::Patch;
 use crate::model::{
-    AnswerStatus, ClientRef, ConversationId, MemoryId, MessageId, Metadata, Role, Source, Timestamp, Usage,
+    AnswerStatus, ChunkRange, ClientRef, ConversationId, MemoryId, MessageId, Metadata, Role, Source, Timestamp, Usage,
 };
 
 /// A conversation to begin.
@@ -71,17 +71,6 @@ pub struct NewMessage {
     pub metadata: Option<Metadata>,
     /// The parts of the text that are embedded.
     pub chunks: Vec<ChunkRange>,
-}
-
-/// A part of a text that is embedded: bytes `start..end` of it, on character boundaries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ChunkRange {
-    /// 0: the text itself.
-    pub view: u8,
-    /// The first byte.
-    pub start: u32,
-    /// Behind the last byte.
-    pub end: u32,
 }
 
 /// What [`Append`] stored.

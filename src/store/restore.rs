@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::records::ChunkRange;
+use crate::model::ChunkRange;
 use super::rows::{count, to_json, uid};
 use super::{Item, Store, append, chunks, conversations, memories, names};
 use crate::api::system::Counts;
