@@ -3,8 +3,11 @@
 pub mod chunk;
 pub mod cite;
 pub mod extract;
+mod fence;
 pub mod language;
+mod notes;
 pub mod prompt;
 pub mod sentence;
 pub mod tokens;
+mod window;
 mod wording;

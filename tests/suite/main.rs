@@ -1,4 +1,5 @@
 //! The one integration binary: a file per topic.
 
 mod llm;
+mod prompt;
 mod support;
