@@ -9,6 +9,7 @@ mod daemon;
 mod embed;
 mod layers;
 mod llm;
+mod prompt;
 mod scripted;
 mod setup;
 mod socket;
