@@ -7,7 +7,8 @@ use crate::api::data::{ExportItem, ExportParams, ImportFormat, ImportParams, Imp
 use crate::api::limits::{MAX_CONTENT_BYTES, MAX_MEMORY_BYTES};
 use crate::api::system::Counts;
 use crate::error::{Error, Result};
-use crate::exchange::{self, Record};
+use crate::exchange::{self, Record, history, record};
+use crate::model::Timestamp;
 use crate::store::{RecordKind, RefusedRecord, RestoreBatch, RestoreMemory, RestoreMessage, Restored};
 
 /// Records that wait for a slow reader, in batches of lines.
@@ -54,7 +55,7 @@ impl Memory {
         let ExportParams { project } = params;
         let mut counts = Counts::default();
         let mut lines = Lines { lines: Vec::new(), bytes: 0, items };
-        if !lines.push(exchange::header_line()).await {
+        if !lines.push(record::header(Timestamp::now())).await {
             return Ok(None);
         }
         let mut after = 0;
@@ -65,7 +66,7 @@ impl Memory {
             for (_, conversation) in page {
                 let id = conversation.id;
                 counts.conversations += 1;
-                if !lines.push(exchange::line(&Record::Conversation(conversation))?).await {
+                if !lines.push(record::line(&Record::Conversation(conversation))?).await {
                     return Ok(None);
                 }
                 let mut after_seq = 0;
@@ -75,7 +76,7 @@ impl Memory {
                     after_seq = last.seq;
                     for message in messages {
                         counts.messages += 1;
-                        if !lines.push(exchange::line(&Record::Message(message))?).await {
+                        if !lines.push(record::line(&Record::Message(message))?).await {
                             return Ok(None);
                         }
                     }
@@ -89,7 +90,7 @@ impl Memory {
             after = *last;
             for (_, memory) in page {
                 counts.memories += 1;
-                if !lines.push(exchange::line(&Record::Memory(memory))?).await {
+                if !lines.push(record::line(&Record::Memory(memory))?).await {
                     return Ok(None);
                 }
             }
@@ -109,8 +110,8 @@ impl Memory {
             }
         };
         let read = match format {
-            ImportFormat::Nosso => exchange::read_records(&data),
-            ImportFormat::History => exchange::read_history(&data),
+            ImportFormat::Nosso => record::read(&data),
+            ImportFormat::History => history::read(&data, Timestamp::now()),
         }?;
         let mut result = ImportResult::default();
         for refused in read.refused {
@@ -131,7 +132,7 @@ impl Memory {
     }
 }
 
-/// Where each record of a batch stood in the data.
+/// What each record of a batch is called when it is refused.
 #[derive(Default)]
 struct Places {
     conversations: Vec<String>,
@@ -151,10 +152,15 @@ impl Places {
 }
 
 /// Puts records into the lists of a batch; what is too large is refused.
-fn sort_out(records: Vec<(String, Record)>, result: &mut ImportResult) -> (RestoreBatch, Places) {
+fn sort_out(records: Vec<Record>, result: &mut ImportResult) -> (RestoreBatch, Places) {
     let mut batch = RestoreBatch::default();
     let mut places = Places::default();
-    for (place, record) in records {
+    for record in records {
+        let place = match &record {
+            Record::Conversation(conversation) => format!("conversation {}", conversation.id),
+            Record::Message(message) => format!("message {}", message.id),
+            Record::Memory(memory) => format!("memory {}", memory.id),
+        };
         let limit = match &record {
             Record::Memory(memory) if memory.content.len() > MAX_MEMORY_BYTES => Some(MAX_MEMORY_BYTES),
             Record::Message(message) if message.content.len() > MAX_CONTENT_BYTES => Some(MAX_CONTENT_BYTES),
