@@ -63,7 +63,7 @@ pub async fn accept(listener: UnixListener, shared: Arc<Shared>) {
             // The client has gone before it was let in.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                if failures % 100 == 0 {
+                if failures.is_multiple_of(100) {
                     tracing::warn!(%error, "no client can be let in; waiting");
                 }
                 failures += 1;

@@ -140,7 +140,7 @@ impl Connection {
                 }
                 read = reader.read_buf(&mut self.input), if self.wants_input() => match read {
                     Ok(0) if is_gone(&reader) => return,
-                    Ok(0) => self.end_input(),
+                    Ok(0) => self.input_ended = true,
                     Ok(_) => {}
                     Err(_) => return,
                 },
@@ -183,7 +183,10 @@ impl Connection {
                 }
                 Piece::Message(message) => self.queue(message),
                 Piece::TooLarge => self.fault(Id::Null, fault::request_too_large()),
-                Piece::Ping(payload) => websocket::encode_pong(&payload, &mut self.output),
+                Piece::Ping(payload) => {
+                    self.begin_output();
+                    websocket::encode_pong(&payload, &mut self.output);
+                }
                 Piece::Close => {
                     websocket::encode_close(websocket::NORMAL, &mut self.output);
                     self.close();
@@ -236,10 +239,15 @@ impl Connection {
     }
 
     fn send(&mut self, json: &RawValue) {
+        self.begin_output();
+        frame::encode(self.framing, json.get(), &mut self.output);
+    }
+
+    /// Starts the clock of the write deadline where nothing is unwritten.
+    fn begin_output(&mut self) {
         if self.output.is_empty() {
             self.written = Instant::now();
         }
-        frame::encode(self.framing, json.get(), &mut self.output);
     }
 
     fn fault(&mut self, id: Id<'_>, fault: jsonrpsee::types::ErrorObjectOwned) {
@@ -278,10 +286,6 @@ impl Connection {
         }
     }
 
-    fn end_input(&mut self) {
-        self.input_ended = true;
-    }
-
     /// Nothing is read or begun any more; what runs may end, and subscriptions may say their last item.
     fn stop(&mut self) {
         self.stopping = Some(Instant::now());
@@ -294,6 +298,7 @@ impl Connection {
     }
 
     fn close(&mut self) {
+        self.written = Instant::now();
         self.closing = Some(Instant::now());
     }
 

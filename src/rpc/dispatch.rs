@@ -53,7 +53,10 @@ impl Session {
 
     /// The answer to a message; None: it wants none, or gets it as a subscription does.
     pub async fn answer(&self, message: &[u8]) -> Option<Box<RawValue>> {
-        match message.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        let Ok(message) = std::str::from_utf8(message) else {
+            return Some(self.refuse(fault::parse_error("the message is not UTF-8")));
+        };
+        match message.bytes().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'[') => self.batch(message).await,
             _ => self.single(read(message), Place::Single).await.map(MethodResponse::into_json),
         }
@@ -63,7 +66,9 @@ impl Session {
     pub fn cancel(&self, message: &[u8]) -> Option<CancelOutcome> {
         // Looking for the name first keeps the search cheap for everything that is not a cancellation.
         memchr::memmem::find(message, CANCEL.as_bytes())?;
-        let Incoming::Request { id: None, method, params } = read(message) else { return None };
+        let Incoming::Request { id: None, method, params } = read(std::str::from_utf8(message).ok()?) else {
+            return None;
+        };
         if method != CANCEL {
             return None;
         }
@@ -100,8 +105,8 @@ impl Session {
     }
 
     /// Entries run one after another, in order, so that a later one sees what an earlier one stored.
-    async fn batch(&self, message: &[u8]) -> Option<Box<RawValue>> {
-        let entries = match serde_json::from_slice::<Vec<&RawValue>>(message) {
+    async fn batch(&self, message: &str) -> Option<Box<RawValue>> {
+        let entries = match serde_json::from_str::<Vec<&RawValue>>(message) {
             Err(error) => return Some(self.refuse(fault::parse_error(&error.to_string()))),
             Ok(entries) if entries.is_empty() => {
                 return Some(self.refuse(fault::invalid_request("a batch holds at least one request")));
@@ -113,7 +118,7 @@ impl Session {
         };
         let mut answers = BatchResponseBuilder::new_with_limit(limits::MAX_RESPONSE_BYTES);
         for entry in entries {
-            let Some(answer) = self.single(read(entry.get().as_bytes()), Place::Batch).await else {
+            let Some(answer) = self.single(read(entry.get()), Place::Batch).await else {
                 continue;
             };
             if answers.append(answer).is_err() {
@@ -219,7 +224,7 @@ pub fn error_response(id: Id<'_>, fault: ErrorObjectOwned) -> Box<RawValue> {
 
 /// The id of the request in this message; None: it is a notification, a batch, or no request.
 pub fn id_of(message: &[u8]) -> Option<Id<'_>> {
-    match read(message) {
+    match read(std::str::from_utf8(message).ok()?) {
         Incoming::Request { id, .. } => id,
         Incoming::Fault(..) => None,
     }
@@ -247,8 +252,8 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Id<'de>>
     Id::deserialize(deserializer).map(Some)
 }
 
-fn read(message: &[u8]) -> Incoming<'_> {
-    let wire = match serde_json::from_slice::<Wire<'_>>(message) {
+fn read(message: &str) -> Incoming<'_> {
+    let wire = match serde_json::from_str::<Wire<'_>>(message) {
         Ok(wire) => wire,
         Err(error) => return fault_of(message, &error),
     };
@@ -269,16 +274,16 @@ fn read(message: &[u8]) -> Incoming<'_> {
 }
 
 /// Tells what is no JSON from what is no request. The id is given back where it can be read.
-fn fault_of<'a>(message: &'a [u8], error: &serde_json::Error) -> Incoming<'a> {
+fn fault_of<'a>(message: &'a str, error: &serde_json::Error) -> Incoming<'a> {
     #[derive(Deserialize)]
     struct OnlyId<'a> {
         #[serde(borrow, default)]
         id: Option<Id<'a>>,
     }
-    if let Err(error) = serde_json::from_slice::<IgnoredAny>(message) {
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(message) {
         return Incoming::Fault(Id::Null, fault::parse_error(&error.to_string()));
     }
-    let id = serde_json::from_slice::<OnlyId<'_>>(message).ok().and_then(|only| only.id);
+    let id = serde_json::from_str::<OnlyId<'_>>(message).ok().and_then(|only| only.id);
     Incoming::Fault(id.unwrap_or(Id::Null), fault::invalid_request(&error.to_string()))
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -26,12 +26,14 @@ pub struct HttpIo {
     in_flight: Arc<AtomicUsize>,
     /// Runs while a write waits for the client.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Asks hyper to read again, after it was not told that the client has stopped sending.
+    withheld: Option<Waker>,
 }
 
 impl HttpIo {
     /// `in_flight`: kept up to date by whoever answers the requests.
     pub fn new(stream: UnixStream, seat: Seat, in_flight: Arc<AtomicUsize>) -> Self {
-        Self { stream, seat, in_flight, stalled: None }
+        Self { stream, seat, in_flight, stalled: None, withheld: None }
     }
 
     /// The socket again, after an upgrade.
@@ -48,6 +50,9 @@ impl HttpIo {
     fn watch<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.stalled = None;
+            if let Some(waker) = self.withheld.take() {
+                waker.wake();
+            }
             return outcome;
         }
         let sleep = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(limits::WRITE_DEADLINE)));
@@ -76,8 +81,9 @@ impl hyper::rt::Read for HttpIo {
                 if self.is_gone() {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
                 }
-                if self.in_flight.load(Ordering::Acquire) > 0 {
-                    // hyper asks again when it has written the answer.
+                if self.in_flight.load(Ordering::Acquire) > 0 || self.stalled.is_some() {
+                    // The answer's last write wakes it.
+                    self.withheld = Some(context.waker().clone());
                     return Poll::Pending;
                 }
                 Poll::Ready(Ok(()))

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::Mode;
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
 use super::lock::Lock;
@@ -50,7 +51,7 @@ impl Drop for Place {
 }
 
 /// Makes the socket at `path` (0600, in a folder that is 0700 and ours), for this process only. Must be called
-/// within a tokio runtime, before other threads make files: the process's umask changes for a moment.
+/// within a tokio runtime.
 ///
 /// Errors: `Conflict` where a daemon runs already, or something that is no socket is in the way; `Config` where the
 /// path is too long or its folder is open to others; `Storage` where it cannot be made.
@@ -64,12 +65,15 @@ pub fn bind(path: &Path) -> Result<BoundSocket> {
     let lock = Lock::acquire(&folder.join("lock"))?;
     remove_stale(path)?;
 
-    let before = rustix::process::umask(Mode::from_raw_mode(0o177));
-    let bound = StdListener::bind(path);
-    rustix::process::umask(before);
-    let listener = bound.doing(Kind::Storage, doing())?;
+    // The mode is set before there is a name, so that nobody ever finds it open; unlike the umask, that touches
+    // nothing else in this process.
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).doing(Kind::Storage, doing())?;
+    rustix::fs::fchmod(&socket, Mode::from_raw_mode(0o600)).doing(Kind::Storage, doing())?;
+    let address = SockAddr::unix(path).doing(Kind::Storage, doing())?;
+    socket.bind(&address).doing(Kind::Storage, doing())?;
     std::fs::set_permissions(path, Permissions::from_mode(0o600)).doing(Kind::Storage, doing())?;
-    rustix::net::listen(&listener, BACKLOG).doing(Kind::Storage, doing())?;
+    socket.listen(BACKLOG).doing(Kind::Storage, doing())?;
+    let listener = StdListener::from(OwnedFd::from(socket));
     let found = symlink_metadata(path).doing(Kind::Storage, doing())?;
     let place = Place { path: path.to_owned(), inode: (found.dev(), found.ino()), _lock: lock };
     Ok(BoundSocket {
@@ -107,8 +111,8 @@ pub fn adopt_activated() -> Result<Option<BoundSocket>> {
 fn from_fd(fd: OwnedFd, name: &str) -> Result<BoundSocket> {
     let doing = format!("take over systemd's socket `{name}`");
     let socket = socket2::SockRef::from(&fd);
-    let fits = socket.domain().is_ok_and(|domain| domain == socket2::Domain::UNIX)
-        && socket.r#type().is_ok_and(|kind| kind == socket2::Type::STREAM)
+    let fits = socket.domain().is_ok_and(|domain| domain == Domain::UNIX)
+        && socket.r#type().is_ok_and(|kind| kind == Type::STREAM)
         && socket.is_listener().unwrap_or(false);
     if !fits {
         let message = format!("{doing}: it is no Unix stream socket that listens");
@@ -190,7 +194,7 @@ fn remove_stale(path: &Path) -> Result<()> {
 
 /// Does not wait: where the daemon's queue is full, a connection that waits would wait with it.
 fn try_connect(path: &Path) -> io::Result<()> {
-    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    socket.connect(&socket2::SockAddr::unix(path)?)
+    socket.connect(&SockAddr::unix(path)?)
 }

@@ -9,6 +9,10 @@ use std::process::{Command, Stdio};
 use nosso::error::{Error, Kind};
 use nosso::rpc::{Lock, socket};
 
+fn private_folder() -> tempfile::TempDir {
+    tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o700)).tempdir().unwrap()
+}
+
 fn mode(path: &Path) -> u32 {
     std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
 }
@@ -23,7 +27,7 @@ fn refused(path: &Path, kind: Kind, words: &str) -> Error {
 
 #[tokio::test]
 async fn the_socket_and_its_folder_are_for_us_only_and_go_with_us() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let path = folder.path().join("deep/run/nosso.sock");
     let bound = socket::bind(&path).unwrap();
     assert!(!bound.activated);
@@ -37,7 +41,7 @@ async fn the_socket_and_its_folder_are_for_us_only_and_go_with_us() {
 
 #[tokio::test]
 async fn a_second_daemon_is_told_who_runs() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let path = folder.path().join("run/nosso.sock");
     let bound = socket::bind(&path).unwrap();
     let error = refused(&path, Kind::Conflict, &format!("process {}", std::process::id()));
@@ -48,7 +52,7 @@ async fn a_second_daemon_is_told_who_runs() {
 
 #[tokio::test]
 async fn a_socket_that_was_left_behind_is_replaced() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let path = folder.path().join("nosso.sock");
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
@@ -59,7 +63,7 @@ async fn a_socket_that_was_left_behind_is_replaced() {
 
 #[tokio::test]
 async fn a_socket_that_answers_is_left_alone_even_without_a_lock() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let path = folder.path().join("nosso.sock");
     let other = UnixListener::bind(&path).unwrap();
     refused(&path, Kind::Conflict, "a daemon answers there");
@@ -82,7 +86,7 @@ fn connect_without_waiting(path: &Path) -> Option<socket2::Socket> {
 
 #[tokio::test]
 async fn what_is_no_socket_is_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let path = folder.path().join("nosso.sock");
     std::fs::write(&path, "precious").unwrap();
     refused(&path, Kind::Conflict, "no socket");
@@ -94,7 +98,7 @@ async fn what_is_no_socket_is_left_alone() {
 
 #[tokio::test]
 async fn a_folder_that_is_open_to_others_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     for open in [0o755, 0o770, 0o701] {
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(open)).unwrap();
         let error = refused(&folder.path().join("nosso.sock"), Kind::Config, "others may enter");
@@ -108,7 +112,7 @@ async fn a_folder_that_is_open_to_others_is_refused() {
 
 #[tokio::test]
 async fn a_path_that_no_socket_can_have_is_named() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let path = folder.path().join("x".repeat(120));
     let error = refused(&path, Kind::Config, "the system allows 107");
     assert!(error.hint_text().unwrap().contains("NOSSO_SOCKET"));
@@ -118,7 +122,7 @@ async fn a_path_that_no_socket_can_have_is_named() {
 
 #[tokio::test]
 async fn a_socket_that_took_our_place_is_not_removed() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let path = folder.path().join("nosso.sock");
     let bound = socket::bind(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
@@ -129,22 +133,21 @@ async fn a_socket_that_took_our_place_is_not_removed() {
 
 #[test]
 fn a_lock_ends_with_its_process() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let path = folder.path().join("lock");
+    if Command::new("flock").arg("--version").stdout(Stdio::null()).status().is_err() {
+        eprintln!("SKIPPED: there is no flock program here");
+        return;
+    }
+    // One process only, which is killed: a child of it would inherit the lock.
     let mut child = Command::new("sh")
-        .args([
-            "-c",
-            r#"command -v flock >/dev/null || exit 9; exec flock "$0" sh -c 'echo held; exec sleep 600'"#,
-        ])
+        .args(["-c", r#"exec 9>"$0"; flock -n 9 && echo held; exec sleep 60"#])
         .arg(&path)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut held = [0; 4];
-    if std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut held).is_err() {
-        eprintln!("SKIPPED: there is no flock program here");
-        return;
-    }
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut held).unwrap();
     assert_eq!(Lock::acquire(&path).unwrap_err().kind(), Kind::Conflict);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -182,7 +185,7 @@ fn activate(fd: OwnedFd) -> std::process::Child {
 #[test]
 fn systemds_socket_is_taken_over_and_left_as_it_is() {
     use std::io::Read;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let path = folder.path().join("systemd.sock");
     let listener = UnixListener::bind(&path).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();

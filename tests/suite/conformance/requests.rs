@@ -24,13 +24,11 @@ fn without_data(mut answer: Value) -> Value {
     answer
 }
 
-fn sorted(answer: Value) -> Vec<String> {
-    let mut texts: Vec<_> = match answer {
-        Value::Array(answers) => answers.iter().map(Value::to_string).collect(),
-        answer => vec![answer.to_string()],
-    };
-    texts.sort();
-    texts
+fn sorted(mut answer: Value) -> Value {
+    if let Value::Array(answers) = &mut answer {
+        answers.sort_by_key(|answer| answer["id"].to_string());
+    }
+    answer
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -80,6 +80,8 @@ async fn a_client_that_does_not_read_does_not_keep_the_server() {
     let mut http = Wire::open(&house.path, Kind::Http).await;
     http.send(r#"{"jsonrpc":"2.0","id":1,"method":"test.big","params":{"bytes":8000000}}"#).await;
     eventually("all floods run", || house.traces.streaming.load(Ordering::SeqCst) == 3).await;
+    // The answer is there, but for what the client does not read.
+    http.stream.readable().await.unwrap();
     let began = Instant::now();
     assert_eq!(house.server.stopped(limits::STOP_DEADLINE).await, 0);
     assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
