@@ -1,5 +1,6 @@
 //! The one integration binary: a file per topic.
 
+mod exchange;
 mod llm;
 mod prompt;
 mod support;
