@@ -52,7 +52,8 @@ impl FromStr for Timestamp {
         if let Ok(time) = text.parse::<jiff::Timestamp>() {
             return Ok(Self::from_millis(time.as_millisecond()));
         }
-        let date = text.parse::<jiff::civil::Date>().ok();
+        // jiff would take "2024-03-14T09:26:53", which lacks its zone, for a date and drop the rest
+        let date = text.parse::<jiff::civil::Date>().ok().filter(|_| !text.contains([':', ' ', 'T', 't']));
         date.and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok())
             .map(|midnight| Self::from_millis(midnight.timestamp().as_millisecond()))
             .ok_or_else(|| format!("'{text}' is no time; write it as 2024-03-14T09:26:53Z or 2024-03-14"))
@@ -95,6 +96,7 @@ mod tests {
     fn times_are_read_and_written() {
         check("2024-03-14T09:26:53.5Z", "2024-03-14T09:26:53.500Z");
         check("2024-03-14T09:26:53-03:00", "2024-03-14T12:26:53.000Z");
+        assert!("2024-03-14T09:26:53".parse::<Timestamp>().is_err(), "a time without its zone");
         check("2024-03-14", "2024-03-14T00:00:00.000Z");
     }
 

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::api::Patch;
-use crate::model::{ClientRef, ConversationId, MemoryId, Message, MessageId, Role, Timestamp};
+use crate::model::{ChunkRange, ClientRef, ConversationId, MemoryId, Message, MessageId, Role, Timestamp};
 
 /// A store in a folder of its own, which goes away with it.
 pub(super) struct Temporary {

@@ -7,6 +7,7 @@ mod config;
 mod conformance;
 mod daemon;
 mod embed;
+mod exchange;
 mod layers;
 mod llm;
 mod prompt;
