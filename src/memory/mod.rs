@@ -17,7 +17,7 @@ mod language;
 mod memories;
 mod messages;
 mod notes;
-mod prompt;
+pub mod prompt;
 mod recall;
 mod sentence;
 mod status;

@@ -14,7 +14,7 @@ use crate::store::{RecordKind, RefusedRecord, RestoreBatch, RestoreMemory, Resto
 /// Records that wait for a slow reader, in batches of lines.
 const MAX_WAITING_BATCHES: usize = 4;
 /// Bytes of lines in one item, about.
-const BATCH_BYTES: usize = 256 << 10;
+const BATCH_BYTES: usize = 48 << 10;
 /// Conversations and memories that are read at a time.
 const PAGE: usize = 100;
 /// Refused records that are told one by one; the rest is counted.

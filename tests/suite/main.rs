@@ -1,4 +1,8 @@
-//! All integration tests in one binary, a file per topic.
+//! All integration tests, in one binary, a file per topic.
+//!
+//! Helpers outside of the test functions may unwrap too: a panic is how a test says that it failed.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "support/brought.rs"]
 mod brought;

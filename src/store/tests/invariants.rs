@@ -8,7 +8,8 @@ use crate::api::Patch;
 use crate::api::message::MessageUpdate;
 use crate::model::{ConversationId, MemoryId, MessageId};
 use crate::store::testing::{Temporary, append, said, store, whole};
-use crate::store::{ChunkRange, LeasedJob, NewMessage};
+use crate::model::ChunkRange;
+use crate::store::{LeasedJob, NewMessage};
 
 #[derive(Debug, Clone)]
 enum Step {

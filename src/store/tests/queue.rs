@@ -6,7 +6,8 @@ use crate::api::job::{JobKind, JobList, JobRetry, JobState};
 use crate::api::system::QueueCounts;
 use crate::model::{ConversationId, JobId, Role};
 use crate::store::testing::{Temporary, append, fact, said, store};
-use crate::store::{ChunkRange, LeasedJob, MAX_ATTEMPTS, NewMessage};
+use crate::model::ChunkRange;
+use crate::store::{LeasedJob, MAX_ATTEMPTS, NewMessage};
 
 const TTL: Duration = Duration::from_secs(60);
 

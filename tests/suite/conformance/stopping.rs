@@ -32,7 +32,8 @@ async fn calls_in_flight_are_answered_and_streams_say_their_last_item() {
     eventually("all calls are in flight", sleeping).await;
     let began = Instant::now();
     let path = house.path.clone();
-    let stopped = tokio::spawn(house.server.stopped(limits::STOP_DEADLINE));
+    let server = house.server;
+    let stopped = tokio::spawn(async move { server.stopped(limits::STOP_DEADLINE).await });
     for mut wire in watchers {
         let item = wire.receive().await.unwrap();
         assert_eq!(item["params"]["result"], json!({"type": "stopping"}), "{:?}", wire.kind);
