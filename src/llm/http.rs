@@ -26,6 +26,12 @@ pub(super) fn base_url(name: &str, text: &str) -> Result<Url> {
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err(wrong("does not begin with http:// or https:// and a host".into()));
     }
+    if url.password().is_some() || !url.username().is_empty() {
+        let found = format!("{name} holds a user or a password, which would show up in messages and logs");
+        return Err(
+            Error::new(Kind::Config, found).hint("put an API key into the file of chat.openai_key_file")
+        );
+    }
     url.set_query(None);
     url.set_fragment(None);
     if !url.path().ends_with('/') {
@@ -120,8 +126,10 @@ mod tests {
         check("http://127.0.0.1:11434", "http://127.0.0.1:11434/");
         check(" http://h:1/v1 ", "http://h:1/v1/");
         check("https://h/v1/?x=1#y", "https://h/v1/");
-        for wrong in ["", "localhost:11434", "unix:///x", "http://"] {
-            assert_eq!(base_url("chat.ollama_url", wrong).unwrap_err().kind(), Kind::Config, "{wrong}");
+        for wrong in ["", "localhost:11434", "unix:///x", "http://", "http://u:secret@h"] {
+            let error = base_url("chat.ollama_url", wrong).unwrap_err();
+            assert_eq!(error.kind(), Kind::Config, "{wrong}");
+            assert!(!error.to_string().contains("secret"), "{error}");
         }
     }
 

@@ -102,7 +102,7 @@ fn times_of_all_shapes_are_read() {
     check(json!("1710408413"), "2024-03-14T09:26:53.000Z");
     check(json!("soon"), &now().to_string());
     check(json!(0), &now().to_string());
-    check(json!(1e300), "9999-12-31T23:59:59.999Z");
+    check(json!(1e300), "9999-12-30T22:00:00.000Z");
 }
 
 #[test]

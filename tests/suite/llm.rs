@@ -320,3 +320,39 @@ fn closed_port() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
+
+/// A real OpenAI-compatible server, where `NOSSO_TEST_OPENAI_URL` names one: the whole way from the prompt that
+/// quotes a passage to an answer, and what happens when the prompt is larger than the server's context.
+#[tokio::test]
+async fn a_real_server_answers_from_what_was_recalled() {
+    let Ok(url) = std::env::var("NOSSO_TEST_OPENAI_URL") else {
+        eprintln!("SKIPPED: a_real_server_answers_from_what_was_recalled: NOSSO_TEST_OPENAI_URL is not set");
+        return;
+    };
+    let settings =
+        Chat { openai_url: Some(url), temperature: Some(0.0), max_answer_tokens: 64, ..Chat::default() };
+    let llm = Llm::new(&settings).unwrap();
+    let model = model(llm.choose(None).await.unwrap());
+    assert!(model.context_tokens >= 512, "{model:?}");
+    let passage = super::prompt::passage(1, "The project deadline is 14 March.");
+    let mut input = super::prompt::input("When is the project deadline?", &[], vec![passage]);
+    input.budget.context_tokens = model.context_tokens;
+    let prompt = nosso::memory::prompt::make(input).unwrap();
+    let estimated = u64::from(prompt.prompt_tokens);
+    let mut answer = llm.answer(&model, prompt.messages).await.unwrap();
+    let (mut text, mut usage) = (String::new(), None);
+    while let Some(piece) = answer.next().await {
+        match piece.unwrap() {
+            Piece::Text(more) => text.push_str(&more),
+            Piece::End(end) => usage = Some(end),
+        }
+    }
+    let counted = usage.unwrap().prompt_tokens.unwrap();
+    eprintln!("{} answered {text:?}; {counted} tokens of prompt, estimated {estimated}", model.name);
+    assert!(text.contains("14 March"), "{text}");
+    assert!(estimated >= counted && estimated < counted * 3, "{estimated} were estimated, {counted} counted");
+
+    let flood = PromptMessage { role: Role::User, content: "word and word ".repeat(20_000) };
+    let error = llm.answer(&model, vec![flood]).await.unwrap_err();
+    check_error(&error, Kind::Upstream, "context", "chat.context_tokens");
+}

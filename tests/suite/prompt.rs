@@ -12,7 +12,7 @@ use uuid::Uuid;
 const BUDGET: Budget =
     Budget { context_tokens: 4096, max_answer_tokens: 1024, recent_share: 0.6, recalled_share: 0.4 };
 
-fn passage(n: u128, text: &str) -> Passage {
+pub fn passage(n: u128, text: &str) -> Passage {
     Passage {
         kind: SourceKind::Message,
         id: Uuid::from_u128(n),
@@ -47,7 +47,7 @@ fn turn(n: u128, role: Role, content: &str) -> Message {
     }
 }
 
-fn input<'a>(question: &'a str, recent: &'a [Message], passages: Vec<Passage>) -> Input<'a> {
+pub fn input<'a>(question: &'a str, recent: &'a [Message], passages: Vec<Passage>) -> Input<'a> {
     Input {
         question,
         attachment: None,
