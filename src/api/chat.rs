@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::model::{AnswerStatus, ConversationId, MessageId, Role, Source, Usage};
 
 /// Parameters of `chat.complete`, `chat.stream` and `chat.preview`.
@@ -138,6 +139,19 @@ pub enum ChatEvent {
         /// The partial answer, if one was kept.
         partial: Option<ChatResult>,
     },
+}
+
+impl ChatEvent {
+    /// The last event of an answer that failed.
+    pub fn error(error: &Error, partial: Option<ChatResult>) -> Self {
+        ChatEvent::Error {
+            kind: error.kind().name().into(),
+            message: error.full_text(),
+            hint: error.hint_text().map(str::to_owned),
+            retryable: error.kind().is_retryable(),
+            partial,
+        }
+    }
 }
 
 /// Result of `chat.preview`.

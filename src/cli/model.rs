@@ -1,12 +1,17 @@
 //! `nosso model`: the embedding model, and the language models that answer.
 
+use std::path::{Path, PathBuf};
+
 use super::clean;
 use super::context::Context;
 use super::exit::{Ended, Run};
+use super::settings;
 use super::style::{self, paint};
 use super::when;
 use crate::api::methods::{ModelList, SystemStatus};
 use crate::api::system::{Empty, ModelListResult};
+use crate::error::{Doing, Error, Kind};
+use crate::setup;
 
 /// What `nosso model` takes.
 #[derive(Debug, clap::Args)]
@@ -23,13 +28,19 @@ pub enum Action {
     Show,
     /// The language models that can answer
     List,
+    /// Embed with the ONNX model in this folder (model.onnx, tokenizer.json); everything is embedded anew
+    Use {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 /// Shows or lists the models.
 pub async fn run(args: Args, context: &mut Context) -> Run {
-    let client = context.client().await?;
     match args.action {
         Action::Show => {
+            let client = context.client().await?;
             let status = client.call::<SystemStatus>(&Empty {}).await?;
             if context.out.json {
                 let both = serde_json::json!({"embedding": status.embedding, "chat": status.chat});
@@ -49,7 +60,9 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
             }
             Ok(Ended::Well)
         }
+        Action::Use { folder } => use_folder(&folder, context),
         Action::List => {
+            let client = context.client().await?;
             let models = client.call::<ModelList>(&Empty {}).await?;
             match context.out.json {
                 true => context.out.document(&models)?,
@@ -58,6 +71,33 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
             Ok(if models.models.is_empty() { Ended::NothingFound } else { Ended::Well })
         }
     }
+}
+
+/// Proves that the model works before the settings name it. The running daemon sees the changed file by itself.
+fn use_folder(folder: &Path, context: &mut Context) -> Run {
+    let loaded = settings::load(&context.paths, &context.global)?;
+    let libraries = super::setup::libraries(loaded.config.embed.library.as_deref(), context);
+    let info = setup::check_model_dir(folder, &libraries)?;
+    let folder = folder.canonicalize().doing(Kind::Storage, format!("find {}", folder.display()))?;
+    let path = folder.to_str().ok_or_else(|| {
+        Error::invalid(format!("name the model {} in the settings: its path is not UTF-8", folder.display()))
+    })?;
+    crate::config::set_key(&loaded.file, "embed.model", path)?;
+    match context.out.json {
+        true => context.out.document(&serde_json::json!({
+            "name": info.name, "fingerprint": info.fingerprint, "dimension": info.dimension,
+            "maxTokens": info.max_tokens, "folder": folder, "config": loaded.file,
+        }))?,
+        false => context.out.text(&format!(
+            "{} {}: {} numbers, {} tokens; set in {}\n",
+            paint(style::GOOD, "✓"),
+            clean::line(&info.name),
+            info.dimension,
+            info.max_tokens,
+            loaded.file.display()
+        ))?,
+    }
+    Ok(Ended::Well)
 }
 
 fn lines(models: &ModelListResult) -> String {

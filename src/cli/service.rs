@@ -184,7 +184,8 @@ mod tests {
         assert!(
             SOCKET.contains("ListenStream=%t/nosso/nosso.sock") && SOCKET.contains("FileDescriptorName=rpc")
         );
-        assert!(!SERVICE.contains("RuntimeDirectory="), "stopping the service would remove the socket");
-        assert!(!SERVICE.contains("StateDirectory="), "on systemd 252 it is the config folder");
+        let sets = |key: &str| SERVICE.lines().any(|line| line.starts_with(key));
+        assert!(!sets("RuntimeDirectory="), "stopping the service would remove the socket");
+        assert!(!sets("StateDirectory="), "on systemd 252 it is the config folder");
     }
 }

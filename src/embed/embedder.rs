@@ -5,9 +5,9 @@
 //! privileges can lower its priority, but never raise it again, so one thread could not do both). The second session
 //! costs some 40 MB while there are texts to embed; it leaves memory soon after the last of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::directory::ModelFolder;
 use super::golden::Role;
@@ -117,6 +117,11 @@ impl Embedder {
         &self.shared.model
     }
 
+    /// Whether both are handles of one model.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Whether the model is in memory now. It is loaded again when it is needed.
     pub fn is_loaded(&self) -> bool {
         self.shared.queries.is_loaded() || self.shared.passages.is_loaded()
@@ -151,12 +156,25 @@ impl Embedder {
 
 /// Loads a model once, checks its golden vectors and drops it: what a set-up asks. Blocks. Errors: as
 /// [`Embedder::start`].
-pub fn check(library: &[PathBuf], model: &std::path::Path) -> Result<ModelInfo> {
+pub fn check(library: &[PathBuf], model: &Path) -> Result<ModelInfo> {
     let folder = ModelFolder::open(model)?;
     let fingerprint = folder.fingerprint()?;
     let loading = Loading { library: library.to_vec(), folder: folder.clone(), threads: 1 };
     let dimension = Network::load(&loading, &Mutex::new(Weak::new()))?.prove()?;
     Ok(ModelInfo { name: folder.name, fingerprint, dimension, max_tokens: folder.max_tokens })
+}
+
+/// The time that `texts` take in batches of `rows` as they come, padded to the longest, loading not counted: how
+/// embedding is usually done, and what the benchmark compares [`Embedder::embed_passages`] with. Blocks.
+pub fn time_of_plain_batches(options: &Options, texts: &[String], rows: usize) -> Result<Duration> {
+    let folder = ModelFolder::open(&options.model)?;
+    let loading = Loading { library: options.library.clone(), folder, threads: options.threads };
+    let mut network = Network::load(&loading, &Mutex::new(Weak::new()))?;
+    let begin = Instant::now();
+    for batch in texts.chunks(rows.max(1)) {
+        network.embed_padded(Role::Passage, batch)?;
+    }
+    Ok(begin.elapsed())
 }
 
 async fn join(threads: [Option<std::thread::JoinHandle<()>>; 2]) {

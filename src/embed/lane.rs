@@ -13,6 +13,9 @@ use super::golden::Role;
 use super::network::{Loading, Network, SharedTokenizer};
 use crate::error::{Doing, Error, Kind, Result};
 
+/// The pause in the work after which the memory that it took goes back to the system.
+const GIVE_BACK_AFTER: Duration = Duration::from_secs(1);
+
 /// A vector for each text, or what was wrong with it.
 type Vectors = Vec<Result<Vec<f32>>>;
 
@@ -66,7 +69,7 @@ impl Lane {
         let (messages, received) = channel();
         let places = Arc::new(Semaphore::new(terms.queue));
         let signs = Arc::new(Signs::default());
-        let worker = Worker { terms, signs: Arc::clone(&signs), network: None };
+        let worker = Worker { terms, signs: Arc::clone(&signs), network: None, has_worked: false };
         let thread = Builder::new()
             .name(worker.terms.name.to_owned())
             .spawn(move || worker.run(&received))
@@ -108,16 +111,15 @@ struct Worker {
     terms: Terms,
     signs: Arc<Signs>,
     network: Option<Network>,
+    /// Since memory was last given back.
+    has_worked: bool,
 }
 
 impl Worker {
     fn run(mut self, messages: &Receiver<Message>) {
         step_back(self.terms.niceness);
         loop {
-            let message = match self.terms.unload_after.filter(|_| self.network.is_some()) {
-                Some(idle) => messages.recv_timeout(idle),
-                None => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
+            let message = self.wait(messages);
             match message {
                 Ok(_) if self.signs.is_stopping.load(Ordering::Acquire) => break,
                 Ok(Message::Open(answer)) => {
@@ -130,6 +132,24 @@ impl Worker {
             }
         }
         self.unload();
+    }
+
+    /// The next message, or [`RecvTimeoutError::Timeout`] when the model has been idle long enough to be unloaded.
+    fn wait(&mut self, messages: &Receiver<Message>) -> Result<Message, RecvTimeoutError> {
+        let patience = self.terms.unload_after.filter(|_| self.network.is_some());
+        if self.has_worked {
+            let pause = patience.map_or(GIVE_BACK_AFTER, |idle| idle.min(GIVE_BACK_AFTER));
+            match messages.recv_timeout(pause) {
+                Err(RecvTimeoutError::Timeout) => {}
+                message => return message,
+            }
+            self.has_worked = false;
+            give_back();
+        }
+        match patience {
+            Some(idle) => messages.recv_timeout(idle.saturating_sub(GIVE_BACK_AFTER)),
+            None => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
     }
 
     fn work(&mut self, job: Job) {
@@ -154,6 +174,7 @@ impl Worker {
 
     /// A panic costs the call, and the session it may have broken, not the thread.
     fn caught<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.has_worked = true;
         let caught = catch_unwind(AssertUnwindSafe(|| work(self)));
         caught.unwrap_or_else(|_| {
             self.unload();
@@ -186,6 +207,7 @@ impl Worker {
     fn unload(&mut self) {
         if self.network.take().is_some() {
             self.signs.is_loaded.store(false, Ordering::Release);
+            give_back();
             tracing::debug!(thread = self.terms.name, "unloaded the embedding model");
         }
     }
@@ -199,6 +221,18 @@ fn step_back(niceness: i32) {
         && let Err(error) = rustix::process::setpriority_process(None, niceness.min(19))
     {
         tracing::debug!(%error, "the embedding thread keeps its priority");
+    }
+}
+
+/// Gives freed memory back to the system: the allocator would keep a model's worth of it.
+fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            fn malloc_trim(pad: usize) -> std::ffi::c_int;
+        }
+        // SAFETY: the C library's own function, which takes a number and may be called by any thread at any time.
+        unsafe { malloc_trim(0) };
     }
 }
 

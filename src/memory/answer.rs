@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::ask::Prepared;
 use super::{Actor, Memory, cite, extract};
 use crate::api::chat::{ChatEvent, ChatResult};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::llm::{Choice, ModelChoice, Piece};
 use crate::model::{AnswerStatus, Usage};
 
@@ -36,7 +36,7 @@ impl Memory {
     pub(super) async fn answer(&self, answering: Answering) {
         let last = match self.try_answer(&answering).await {
             Ok(last) => last,
-            Err(error) => error_event(&error, None),
+            Err(error) => ChatEvent::error(&error, None),
         };
         // an error says that the client is gone; what it would have read is stored
         let _ = answering.events.send(last).await;
@@ -56,7 +56,7 @@ impl Memory {
             () = cancel.cancelled() => Said::nothing(End::Cancelled),
         };
         let mut sources = prepared.prompt.sources.clone();
-        let unknown_citations = cite::mark(&said.text, &mut sources);
+        let unknown_citations = cite::check(&said.text, &mut sources).unknown;
         let status = match said.end {
             End::Complete => AnswerStatus::Complete,
             End::Cancelled => AnswerStatus::Cancelled,
@@ -84,7 +84,7 @@ impl Memory {
             End::Failed(error) => {
                 tracing::warn!(error = error.full_text(), "the model did not answer to the end");
                 let partial = result.answer_id.is_some().then_some(result);
-                error_event(&error, partial)
+                ChatEvent::error(&error, partial)
             }
         })
     }
@@ -159,16 +159,5 @@ impl Memory {
 impl Said {
     fn nothing(end: End) -> Self {
         Self { text: String::new(), usage: None, end }
-    }
-}
-
-fn error_event(error: &Error, partial: Option<ChatResult>) -> ChatEvent {
-    let kind: Kind = error.kind();
-    ChatEvent::Error {
-        kind: kind.name().into(),
-        message: error.full_text(),
-        hint: error.hint_text().map(str::to_owned),
-        retryable: kind.is_retryable(),
-        partial,
     }
 }

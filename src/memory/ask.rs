@@ -1,23 +1,27 @@
 //! Answering with what was said before: recall, prompt, model, and both sides stored with their sources.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
 
 use super::answer::Answering;
-use super::prompt::{self, Passage, Prompt};
+use super::prompt::{self, Passage, Prompt, Recalled};
 use super::{Actor, Memory, check, chunk};
 use crate::api::Patch;
 use crate::api::chat::{ChatCancel, ChatCancelled, ChatEvent, ChatParams, ChatPreview, ChatResult};
 use crate::api::event::Action;
 use crate::api::limits::{MAX_CONTENT_BYTES, MAX_HITS, MAX_NAME_BYTES};
+use crate::api::memory::MemoryList;
 use crate::api::search::{Hit, SearchFilter, SearchMode, SearchParams};
 use crate::config::Recall;
 use crate::error::{Error, Kind, Result};
 use crate::llm::Choice;
-use crate::model::{AnswerStatus, Conversation, ConversationId, Message, MessageId, Role, Timestamp};
+use crate::model::{
+    self, AnswerStatus, Conversation, ConversationId, Message, MessageId, Role, SourceKind, Timestamp,
+};
 use crate::store;
 
 /// Pieces of an answer that wait for a slow reader before the model is kept waiting too.
@@ -28,6 +32,12 @@ const MAX_BRANCH_BYTES: usize = 1 << 20;
 const HITS_PER_PASSAGE: u32 = 3;
 /// A question of fewer words than this is searched together with the question before it ("and in winter?").
 const FEW_WORDS: usize = 4;
+/// Tokens of a prompt that no model will read: enough for a handful of passages to quote from.
+const QUOTING_TOKENS: u32 = 8192;
+/// Standing instructions that are put into every prompt at most.
+const MAX_STANDING: u32 = 20;
+/// The kinds of memory that always hold, whatever the question is about.
+const STANDING_KINDS: [&str; 2] = ["instruction", "preference"];
 /// Characters of a question that name a new conversation.
 const TITLE_CHARS: usize = 60;
 
@@ -147,12 +157,12 @@ impl Memory {
         let config = self.config();
         let choice = self.llm().choose(params.model.as_deref().or(config.chat.model.as_deref())).await?;
         let mut notices = Vec::new();
-        let passages = self.recall(&params, &branch, &config.recall, &mut notices).await?;
+        let recalled = self.recall(&params, &branch, &config.recall, &mut notices).await?;
         let context_tokens = match &choice {
             Choice::Model(model) => model.context_tokens,
             Choice::Extractive { notice } => {
                 notices.push(notice.clone());
-                prompt::DEFAULT_CONTEXT_TOKENS
+                QUOTING_TOKENS
             }
         };
         let budget = prompt::Budget {
@@ -161,12 +171,13 @@ impl Memory {
             recent_share: config.recall.recent_share,
             recalled_share: config.recall.recalled_share,
         };
-        let mut prompt = prompt::fill(prompt::Input {
-            system: params.system.as_deref(),
-            passages,
-            recent: &branch,
-            attachment: params.attachment.as_deref(),
+        let mut prompt = prompt::make(prompt::Input {
             question: &params.content,
+            attachment: params.attachment.as_deref(),
+            system: params.system.as_deref(),
+            recent: &branch,
+            recalled,
+            now: Timestamp::now(),
             budget,
         })?;
         notices.append(&mut prompt.notices);
@@ -174,34 +185,47 @@ impl Memory {
         Ok(Prepared { conversation, conversation_id, question_id, choice, prompt, notices, params })
     }
 
-    /// What was said before and matters, never what stands in the live window.
+    /// What was said before and matters, never what stands in the live window. None where nothing is to be recalled.
     async fn recall(
         &self,
         params: &ChatParams,
         branch: &[Message],
         settings: &Recall,
         notices: &mut Vec<String>,
-    ) -> Result<Vec<Passage>> {
+    ) -> Result<Option<Recalled>> {
         let wanted = params.memory.limit.unwrap_or(settings.limit).min(MAX_HITS);
         if params.memory.enabled == Some(false) || wanted == 0 {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let search = SearchParams {
             query: question_to_search(&params.content, branch),
-            limit: Some((wanted * HITS_PER_PASSAGE + branch.len() as u32).min(MAX_HITS)),
+            limit: Some((wanted * HITS_PER_PASSAGE).saturating_add(branch.len() as u32).min(MAX_HITS)),
             mode: SearchMode::Hybrid,
             filter: SearchFilter { project: params.memory.project.clone(), ..SearchFilter::default() },
             context: None,
             explain: false,
         };
-        let found = self.search(search).await?;
+        let (found, standing) = tokio::try_join!(self.search(search), self.standing(params))?;
         if let Some(problem) = found.served.problem {
             notices.push(format!("recalled by words only: {problem}"));
         }
-        let live: std::collections::HashSet<String> =
-            branch.iter().map(|message| message.id.to_string()).chain(params.message_id.map(|id| id.to_string())).collect();
-        let passages = found.hits.into_iter().filter(|hit| !live.contains(&hit.id.to_string()));
-        Ok(distinct(passages).take(wanted as usize).map(Passage::from).collect())
+        let live = branch.iter().map(|message| message.id).chain(params.message_id);
+        let exclude: HashSet<Uuid> = live.map(|id| Uuid::from_bytes(*id.as_bytes())).collect();
+        let hits = found.hits.into_iter().filter(|hit| !exclude.contains(&hit.id));
+        let passages = distinct(hits).take(wanted as usize).map(Passage::from).collect();
+        Ok(Some(Recalled { standing, passages, exclude }))
+    }
+
+    /// Instructions and preferences: they hold for every question, of everywhere and of the question's project.
+    async fn standing(&self, params: &ChatParams) -> Result<Vec<Passage>> {
+        let mut standing = Vec::new();
+        for kind in STANDING_KINDS {
+            let list =
+                MemoryList { kind: Some(kind.into()), limit: Some(MAX_STANDING), ..MemoryList::default() };
+            let found = self.store().memories(list).await?.items.into_iter();
+            standing.extend(found.filter(|memory| memory.project.is_none() || memory.project == params.project));
+        }
+        Ok(standing.into_iter().take(MAX_STANDING as usize).map(Passage::from).collect())
     }
 
     /// A retry of a question whose answer is there: it is answered again, not asked again.
@@ -242,7 +266,7 @@ impl Memory {
             project: params.project.clone(),
             model: Some(prepared.model_name()),
             metadata: None,
-            created_at: None,
+            created_at: Timestamp::now(),
         });
         let is_new = create.is_some();
         let question = store::NewMessage {
@@ -250,7 +274,7 @@ impl Memory {
             parent: Patch::Keep,
             role: Role::User,
             author: None,
-            chunks: chunk::split(&content),
+            chunks: chunk::chunk(&content),
             content,
             model: None,
             status: None,
@@ -284,7 +308,7 @@ impl Memory {
             parent: Patch::Set(prepared.question_id),
             role: Role::Assistant,
             author: None,
-            chunks: chunk::split(&answer.content),
+            chunks: chunk::chunk(&answer.content),
             content: answer.content.clone(),
             model: Some(answer.model.clone()),
             status: Some(answer.status),
@@ -346,6 +370,40 @@ impl Running {
     }
 }
 
+impl From<Hit> for Passage {
+    fn from(hit: Hit) -> Self {
+        Self {
+            kind: hit.kind,
+            id: hit.id,
+            conversation_id: hit.conversation_id,
+            title: hit.conversation_title,
+            role: hit.role,
+            author: hit.author,
+            created_at: hit.created_at,
+            client: hit.client,
+            text: hit.text,
+            score: hit.score,
+        }
+    }
+}
+
+impl From<model::Memory> for Passage {
+    fn from(memory: model::Memory) -> Self {
+        Self {
+            kind: SourceKind::Memory,
+            id: Uuid::from_bytes(*memory.id.as_bytes()),
+            conversation_id: None,
+            title: None,
+            role: None,
+            author: None,
+            created_at: memory.created_at,
+            client: memory.client,
+            text: memory.content,
+            score: 1.0,
+        }
+    }
+}
+
 /// What is searched with: the question, and where it is short the question before it, which it leans on.
 fn question_to_search(question: &str, branch: &[Message]) -> String {
     let before = branch.iter().rev().find(|message| message.role == Role::User);
@@ -360,7 +418,7 @@ fn question_to_search(question: &str, branch: &[Message]) -> String {
 
 /// Leaves out passages that say word for word what a better one says.
 fn distinct(hits: impl Iterator<Item = Hit>) -> impl Iterator<Item = Hit> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     hits.filter(move |hit| seen.insert(hit.text.trim().to_lowercase()))
 }
 

@@ -5,7 +5,7 @@ use crate::api::conversation::{ConversationCreate, ConversationList, Conversatio
 use crate::api::event::Action;
 use crate::api::{Deleted, Page, Patch};
 use crate::error::Result;
-use crate::model::{Conversation, ConversationId};
+use crate::model::{Conversation, ConversationId, Timestamp};
 use crate::store::NewConversation;
 
 impl Memory {
@@ -17,7 +17,7 @@ impl Memory {
         check::name("the model", model.as_deref())?;
         check::metadata(metadata.as_ref())?;
         let id = id.unwrap_or_else(ConversationId::new);
-        let new = NewConversation { id, title, project, model, metadata, created_at: None };
+        let new = NewConversation { id, title, project, model, metadata, created_at: Timestamp::now() };
         let created = self.store().create_conversation(new, actor.client.clone()).await?;
         if created.fresh {
             self.0.events.conversation(actor, Action::ConversationCreated, id);

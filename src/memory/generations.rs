@@ -2,6 +2,7 @@
 //!
 //! Only the worker changes them ([`Generations::refresh`] and what it leads to); searches read them.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -28,6 +29,8 @@ const MODEL_FOLDER_FILE: &str = "model-folder";
 /// The generations. Searches clone what they need and hold no lock while they work.
 pub(super) struct Generations {
     paths: Paths,
+    /// What `ORT_DYLIB_PATH` says.
+    runtime_library: Option<OsString>,
     state: RwLock<State>,
     settings_changed: AtomicBool,
     looked: Mutex<Option<Instant>>,
@@ -59,9 +62,9 @@ pub(super) struct Leg {
 }
 
 impl Generations {
-    pub(super) fn new(paths: Paths) -> Self {
+    pub(super) fn new(paths: Paths, runtime_library: Option<OsString>) -> Self {
         let state = RwLock::new(State::default());
-        Self { paths, state, settings_changed: AtomicBool::new(true), looked: Mutex::new(None) }
+        Self { paths, runtime_library, state, settings_changed: AtomicBool::new(true), looked: Mutex::new(None) }
     }
 
     /// The settings changed: the next [`Generations::refresh`] looks at the model again.
@@ -218,7 +221,7 @@ impl Generations {
             self.replace_configured(None, Some("embedding is switched off (`embed.enabled = false`)".into())).await;
             return Ok(());
         }
-        let folder = wanted.model.clone().unwrap_or_else(|| setup::default_model_folder(&self.paths));
+        let folder = wanted.model.clone().unwrap_or_else(|| self.paths.models().join(setup::DEFAULT_MODEL));
         let embedder = match Embedder::start(self.options(wanted, folder.clone())).await {
             Ok(embedder) => embedder,
             Err(error) => {
@@ -307,7 +310,7 @@ impl Generations {
     fn options(&self, wanted: &Embed, model: PathBuf) -> embed::Options {
         let Embed { enabled: _, model: _, library, threads, niceness, unload_after_seconds } = wanted.clone();
         embed::Options {
-            library: setup::library_candidates(&self.paths, library),
+            library: embed::candidates(library.as_deref(), self.runtime_library.as_deref(), &self.paths.libraries()),
             model,
             threads,
             niceness,

@@ -23,7 +23,7 @@ impl Memory {
         check::kind(&kind)?;
         let new = NewMemory {
             id: id.unwrap_or_else(MemoryId::new),
-            chunks: chunk::split(&content),
+            chunks: chunk::chunk(&content),
             kind,
             content,
             project,
@@ -62,7 +62,7 @@ impl Memory {
         let mut chunks = None;
         if let Some(content) = &update.content {
             check::memory(content)?;
-            chunks = Some(chunk::split(content));
+            chunks = Some(chunk::chunk(content));
         }
         let updated = self.store().update_memory(update, chunks).await?;
         self.0.events.memory(actor, Action::MemoryUpdated, updated.id);

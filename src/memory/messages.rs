@@ -54,7 +54,7 @@ impl Memory {
         let mut chunks = None;
         if let Some(content) = &update.content {
             check::content(content)?;
-            chunks = Some(chunk::split(content));
+            chunks = Some(chunk::chunk(content));
         }
         let updated = self.store().update_message(update, chunks).await?;
         self.0.events.messages(actor, Action::MessageUpdated, updated.conversation_id, vec![updated.id]);
@@ -89,7 +89,7 @@ fn prepare(new: NewMessage) -> Result<store::NewMessage> {
         parent: parent_id,
         role,
         author,
-        chunks: chunk::split(&content),
+        chunks: chunk::chunk(&content),
         content,
         model,
         status: None,

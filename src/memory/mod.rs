@@ -9,12 +9,14 @@ mod cite;
 mod conversations;
 mod events;
 mod extract;
+mod fence;
 mod fusion;
 mod generations;
 mod highlight;
 mod language;
 mod memories;
 mod messages;
+mod notes;
 mod prompt;
 mod recall;
 mod sentence;
@@ -22,8 +24,10 @@ mod status;
 mod tick;
 mod tokens;
 mod transfer;
+mod window;
 mod wording;
 
+use std::ffi::OsString;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -50,6 +54,8 @@ pub struct Options {
     pub paths: Paths,
     /// The settings.
     pub config: Config,
+    /// The runtime library that the environment names (`ORT_DYLIB_PATH`).
+    pub runtime_library: Option<OsString>,
 }
 
 /// The application. A cheap clone: all clones are one.
@@ -79,7 +85,7 @@ impl Memory {
     /// Opens the store, upgrading it if need be. The vector index and the model are opened by the worker's first
     /// [`Memory::tick`], so that this is quick; until then searches go by words.
     pub async fn open(options: Options) -> Result<Self> {
-        let Options { paths, config } = options;
+        let Options { paths, config, runtime_library } = options;
         let llm = Llm::new(&config.chat)?;
         let store = Store::open(store::Options {
             database: paths.database(),
@@ -88,7 +94,7 @@ impl Memory {
         })
         .await?;
         let inner = Inner {
-            generations: Generations::new(paths.clone()),
+            generations: Generations::new(paths.clone(), runtime_library),
             paths,
             config: RwLock::new(Arc::new(config)),
             llm: RwLock::new(llm),

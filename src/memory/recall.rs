@@ -133,7 +133,7 @@ impl Memory {
 /// query's words.
 fn readable(text: ItemText, found: Option<&ChunkRange>, terms: &[String], score: f64) -> Hit {
     let whole = text.content;
-    let by_words = || highlight::best_chunk(&whole, &chunk::split(&whole), terms);
+    let by_words = || highlight::best_chunk(&whole, &chunk::chunk(&whole), terms);
     let range = found.cloned().or_else(by_words).map(|chunk| chunk.start as usize..chunk.end as usize);
     // text that changed since it was embedded may be shorter than the chunk says
     let range = range.filter(|range| whole.get(range.clone()).is_some()).unwrap_or(0..whole.len());

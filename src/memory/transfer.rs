@@ -8,7 +8,7 @@ use crate::api::limits::{MAX_CONTENT_BYTES, MAX_MEMORY_BYTES};
 use crate::api::system::Counts;
 use crate::error::{Error, Result};
 use crate::exchange::{self, Record};
-use crate::store::{RestoreBatch, Restored};
+use crate::store::{RecordKind, RefusedRecord, RestoreBatch, RestoreMemory, RestoreMessage, Restored};
 
 /// Records that wait for a slow reader, in batches of lines.
 const MAX_WAITING_BATCHES: usize = 4;
@@ -113,35 +113,13 @@ impl Memory {
             ImportFormat::History => exchange::read_history(&data),
         }?;
         let mut result = ImportResult::default();
-        let mut batch = RestoreBatch::default();
         for refused in read.refused {
             result.refuse(refused);
         }
-        for (place, record) in read.records {
-            match record {
-                Record::Conversation(conversation) => batch.conversations.push((place, conversation)),
-                Record::Message(message) if message.content.len() > MAX_CONTENT_BYTES => {
-                    let reason = format!("its content has more than {MAX_CONTENT_BYTES} bytes");
-                    result.refuse(Refused { place, reason });
-                }
-                Record::Message(message) => {
-                    let chunks = chunk::split(&message.content);
-                    batch.messages.push((place, message, chunks));
-                }
-                Record::Memory(memory) if memory.content.len() > MAX_MEMORY_BYTES => {
-                    let reason = format!("its content has more than {MAX_MEMORY_BYTES} bytes");
-                    result.refuse(Refused { place, reason });
-                }
-                Record::Memory(memory) => {
-                    let chunks = chunk::split(&memory.content);
-                    batch.memories.push((place, memory, chunks));
-                }
-            }
-        }
-        batch.client = actor.client.clone();
+        let (batch, places) = sort_out(read.records, &mut result);
         let Restored { added, existing, refused } = self.store().restore(batch).await?;
-        for refused in refused {
-            result.refuse(refused);
+        for RefusedRecord { kind, index, reason } in refused {
+            result.refuse(Refused { place: places.of(kind, index), reason });
         }
         let is_new = added != Counts::default();
         (result.added, result.existing) = (added, existing);
@@ -151,6 +129,59 @@ impl Memory {
         }
         Ok(result)
     }
+}
+
+/// Where each record of a batch stood in the data.
+#[derive(Default)]
+struct Places {
+    conversations: Vec<String>,
+    messages: Vec<String>,
+    memories: Vec<String>,
+}
+
+impl Places {
+    fn of(&self, kind: RecordKind, index: usize) -> String {
+        let places = match kind {
+            RecordKind::Conversation => &self.conversations,
+            RecordKind::Message => &self.messages,
+            RecordKind::Memory => &self.memories,
+        };
+        places.get(index).cloned().unwrap_or_default()
+    }
+}
+
+/// Puts records into the lists of a batch; what is too large is refused.
+fn sort_out(records: Vec<(String, Record)>, result: &mut ImportResult) -> (RestoreBatch, Places) {
+    let mut batch = RestoreBatch::default();
+    let mut places = Places::default();
+    for (place, record) in records {
+        let limit = match &record {
+            Record::Memory(memory) if memory.content.len() > MAX_MEMORY_BYTES => Some(MAX_MEMORY_BYTES),
+            Record::Message(message) if message.content.len() > MAX_CONTENT_BYTES => Some(MAX_CONTENT_BYTES),
+            Record::Conversation(_) | Record::Message(_) | Record::Memory(_) => None,
+        };
+        if let Some(limit) = limit {
+            result.refuse(Refused { place, reason: format!("its content has more than {limit} bytes") });
+            continue;
+        }
+        match record {
+            Record::Conversation(conversation) => {
+                batch.conversations.push(conversation);
+                places.conversations.push(place);
+            }
+            Record::Message(message) => {
+                let chunks = chunk::chunk(&message.content);
+                batch.messages.push(RestoreMessage { message, chunks });
+                places.messages.push(place);
+            }
+            Record::Memory(memory) => {
+                let chunks = chunk::chunk(&memory.content);
+                batch.memories.push(RestoreMemory { memory, chunks });
+                places.memories.push(place);
+            }
+        }
+    }
+    (batch, places)
 }
 
 impl Lines {

@@ -21,6 +21,7 @@ pub mod frame;
 mod http;
 mod http_io;
 pub mod lock;
+pub mod methods;
 mod metrics;
 mod params;
 mod policy;

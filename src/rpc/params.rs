@@ -196,7 +196,8 @@ mod tests {
     fn an_array_is_refused_with_the_names() {
         let error = parse::<Sample>("a.b", Some("[1]")).unwrap_err();
         assert_eq!(error.to_string(), "a.b takes named parameters, not an array");
-        assert_eq!(error.hint_text(), Some("send `\"params\": {…}` with `items`, `pageSize`"));
+        let hint = error.hint_text().unwrap();
+        assert!(hint.contains("`items`") && hint.contains("`pageSize`"), "{hint}");
     }
 
     proptest! {

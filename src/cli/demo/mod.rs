@@ -3,6 +3,7 @@
 mod history;
 mod private;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,6 +14,7 @@ use super::clean;
 use super::context::{self, Context};
 use super::exit::{Ended, Failure, Run};
 use super::search;
+use super::setup::Bars;
 use super::source;
 use super::style::{self, paint};
 use super::text;
@@ -22,6 +24,7 @@ use crate::api::search::SearchParams;
 use crate::api::system::Empty;
 use crate::client::Client;
 use crate::error::Result;
+use crate::setup::{self, LlamaServer};
 
 use history::History;
 use private::Private;
@@ -42,19 +45,52 @@ const POLL: Duration = Duration::from_millis(150);
 
 /// What `nosso demo` takes.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Answer with a tiny real language model, which is fetched first (about 160 MB)
+    #[arg(long)]
+    pub with_llm: bool,
+    /// Take what is to be fetched from this folder, without a network
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
+}
 
 /// Shows what nosso does, and cleans up: at the end, on Ctrl-C, and when something fails.
-pub async fn run(Args {}: Args, context: &mut Context) -> Run {
+pub async fn run(args: Args, context: &mut Context) -> Run {
     let history = History::read()?;
+    set_up(args.from.clone(), context);
+    // dropping it at the end of this function ends the server
+    let server = match args.with_llm {
+        true => Some(language_model(args.from, context)?),
+        false => None,
+    };
     step(context, context.words.demo_start);
-    let daemon = context::unless_interrupted(async { Ok(Private::start(context, None).await?) }).await?;
+    let url = server.as_ref().map(LlamaServer::base_url);
+    let daemon = context::unless_interrupted(async { Ok(Private::start(context, url).await?) }).await?;
     let shown = context::unless_interrupted(show(&daemon, history, context)).await;
     daemon.stop().await;
     shown?;
     let next = context.words.demo_next;
     context.out.text(&format!("\n{next}\n"))?;
     Ok(Ended::Well)
+}
+
+/// Brings what is missing; where that fails the demo shows what works without it.
+///
+/// Blocks while nothing else runs and before Ctrl-C is ours, so that Ctrl-C simply ends the program.
+fn set_up(from: Option<PathBuf>, context: &mut Context) {
+    step(context, context.words.demo_setup);
+    if let Err(error) = super::setup::bring(from, context) {
+        context.out.warn(&clean::line(&error.full_text()));
+        if let Some(hint) = error.hint_text() {
+            context.out.note(&format!("  {}", clean::line(hint)));
+        }
+    }
+}
+
+fn language_model(from: Option<PathBuf>, context: &mut Context) -> Result<LlamaServer> {
+    step(context, context.words.demo_llm);
+    let files = setup::tiny_llm(&super::setup::options(from, context), &Bars::new(context))?;
+    setup::llama_server(&files)
 }
 
 async fn show(daemon: &Private, history: History, context: &mut Context) -> Result<(), Failure> {

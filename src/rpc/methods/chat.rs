@@ -3,6 +3,7 @@
 use jsonrpsee::RpcModule;
 
 use super::{Context, actor};
+use crate::api::chat::ChatEvent;
 use crate::api::methods::{ChatCancelOf, ChatComplete, ChatPreviewOf, ChatStream};
 use crate::error::Result;
 use crate::rpc::register::{method, stream};
@@ -19,15 +20,22 @@ pub(super) fn register(module: &mut RpcModule<Context>) -> Result<()> {
         Ok(context.memory.cancel_answer(cancel))
     })?;
     stream::<ChatStream, _, _, _>(module, |context, params, caller, sink| async move {
-        let mut asking = context.memory.ask(params, &actor(&caller)).await?;
+        let mut asking = match context.memory.ask(params, &actor(&caller)).await {
+            Ok(asking) => asking,
+            Err(error) => {
+                // an error says that the client is gone
+                let _ = sink.send(&ChatEvent::error(&error, None)).await;
+                return;
+            }
+        };
         loop {
             let event = tokio::select! {
                 event = asking.next() => event,
                 () = sink.closed() => None,
             };
-            let Some(event) = event else { return Ok(()) };
+            let Some(event) = event else { return };
             if sink.send(&event).await.is_err() {
-                return Ok(());
+                return;
             }
         }
     })

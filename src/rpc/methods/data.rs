@@ -18,6 +18,5 @@ pub(super) fn register(module: &mut RpcModule<Context>) -> Result<()> {
                 break;
             }
         }
-        Ok(())
     })
 }

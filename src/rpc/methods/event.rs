@@ -22,11 +22,11 @@ pub(super) fn register(module: &mut RpcModule<Context>) -> Result<()> {
                     Err(RecvError::Closed) => Event::Done,
                 },
                 () = context.memory.stopping() => Event::Done,
-                () = sink.closed() => return Ok(()),
+                () = sink.closed() => return,
             };
             let is_last = event == Event::Done;
             if sink.send(&event).await.is_err() || is_last {
-                return Ok(());
+                return;
             }
         }
     })

@@ -45,7 +45,7 @@ fn initialize(params: InitializeParams, caller: &Caller) -> Result<InitializeRes
             return Err(Error::invalid("`clientInfo.name` is blank or too long")
                 .hint("give the tool's name, such as \"vscode\""));
         }
-        caller.set_client(client);
+        caller.introduce(client);
     }
     Ok(InitializeResult {
         server_info: ClientRef { name: "nosso".into(), version: env!("CARGO_PKG_VERSION").into() },

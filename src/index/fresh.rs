@@ -1,0 +1,284 @@
+//! The fresh part: what was put or removed since the last merge, durable in an environment of its own and scanned
+//! exactly in memory.
+//!
+//! Storing a vector in arroy costs a pass over all of them; here it costs one commit. For each id only the last
+//! change counts, be it a vector or a removal, and it hides whatever the exact part holds under that id.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use heed::byteorder::BigEndian;
+use heed::types::{Bytes, Str, U32};
+use roaring::RoaringBitmap;
+
+use super::Neighbour;
+use super::best::Best;
+use super::dot::{dot, length};
+use super::environment::Environment;
+use super::fault::Fault;
+use crate::error::{Error, Result};
+
+/// A change that waits for the next merge: a vector, or none for a removal.
+pub(super) type Change = (u32, Option<Arc<[f32]>>);
+
+/// The fresh part on disk and in memory.
+#[derive(Debug)]
+pub(super) struct FreshPart {
+    pub(super) environment: Environment,
+    about: heed::Database<'static, Str, Bytes>,
+    changes: heed::Database<'static, U32<BigEndian>, Bytes>,
+    dimension: usize,
+    /// Held for a commit and the publication of what it stored, so that memory and disk agree.
+    writer: Mutex<()>,
+    state: RwLock<Arc<Fresh>>,
+}
+
+/// One state of the fresh part. Never changed once it is published.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fresh {
+    entries: HashMap<u32, Entry>,
+    /// Counts changes, so that a merge can tell what came in after it began.
+    clock: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    at: u64,
+    inverse_length: f32,
+    vector: Option<Arc<[f32]>>,
+}
+
+impl FreshPart {
+    /// Opens or makes it. Broken content: [`crate::error::Kind::Corrupt`].
+    pub(super) fn open(folder: &Path, dimension: usize) -> Result<Self> {
+        let environment = Environment::open(folder)?;
+        let (about, changes) = (environment.table("about")?, environment.table("changes")?);
+        let part = Self {
+            environment,
+            about,
+            changes,
+            dimension,
+            writer: Mutex::default(),
+            state: RwLock::default(),
+        };
+        let loaded = part.load()?;
+        part.publish(loaded);
+        Ok(part)
+    }
+
+    /// The random number that ties this part to its exact part; none when it was just made.
+    pub(super) fn pair(&self) -> Result<Option<Vec<u8>>> {
+        self.environment.read("read the fresh part's description", |txn| {
+            Ok(self.about.get(txn, "pair")?.map(<[u8]>::to_vec))
+        })
+    }
+
+    pub(super) fn set_pair(&self, pair: &[u8]) -> Result<()> {
+        self.environment.write("describe the fresh part", |txn| Ok(self.about.put(txn, "pair", pair)?))
+    }
+
+    /// The state of this moment; a cheap clone.
+    pub(super) fn state(&self) -> Arc<Fresh> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Stores changes: durable and in [`Self::state`] when this returns. Of two for one id the last counts.
+    pub(super) fn store(&self, doing: &str, changes: &[Change]) -> Result<()> {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.environment.write(doing, |txn| {
+            for (id, vector) in changes {
+                self.changes.put(txn, id, &to_bytes(vector.as_deref()))?;
+            }
+            Ok(())
+        })?;
+        let mut next = Fresh::clone(&self.state());
+        for (id, vector) in changes {
+            next.set(*id, vector.clone());
+        }
+        self.publish(next);
+        Ok(())
+    }
+
+    /// Forgets what was merged, unless it has changed since `merged` was taken.
+    pub(super) fn forget(&self, merged: &Fresh) -> Result<()> {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Fresh::clone(&self.state());
+        next.entries.retain(|id, entry| merged.entries.get(id).is_none_or(|old| old.at != entry.at));
+        self.environment.write("forget what was merged", |txn| {
+            for id in merged.entries.keys().filter(|id| !next.entries.contains_key(id)) {
+                self.changes.delete(txn, id)?;
+            }
+            Ok(())
+        })?;
+        self.publish(next);
+        Ok(())
+    }
+
+    fn load(&self) -> Result<Fresh> {
+        self.environment.read("read the fresh part", |txn| {
+            let mut fresh = Fresh::default();
+            for change in self.changes.iter(txn)? {
+                let (id, bytes) = change?;
+                fresh.set(id, from_bytes(bytes, self.dimension)?);
+            }
+            Ok(fresh)
+        })
+    }
+
+    fn publish(&self, next: Fresh) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+    }
+}
+
+impl Fresh {
+    /// Changes that wait.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether this part decides about `id`: what the exact part holds under it is outdated then.
+    pub(super) fn hides(&self, id: u32) -> bool {
+        self.entries.contains_key(&id)
+    }
+
+    /// Some(None): removed; None: nothing is known here.
+    pub(super) fn get(&self, id: u32) -> Option<Option<&[f32]>> {
+        self.entries.get(&id).map(|entry| entry.vector.as_deref())
+    }
+
+    /// All changes by ascending id, which is the order that loads fastest.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        let mut changes: Vec<Change> =
+            self.entries.iter().map(|(id, entry)| (*id, entry.vector.clone())).collect();
+        changes.sort_unstable_by_key(|(id, _)| *id);
+        changes
+    }
+
+    /// Ids in the exact part as they are once this is merged.
+    pub(super) fn over(&self, exact: &RoaringBitmap) -> RoaringBitmap {
+        let mut ids = exact.clone();
+        for (id, entry) in &self.entries {
+            if entry.vector.is_some() {
+                ids.insert(*id)
+            } else {
+                ids.remove(*id)
+            };
+        }
+        ids
+    }
+
+    /// The `n` best of the ids that `wanted` accepts; `query` is a unit vector. Exact.
+    pub(super) fn nearest(&self, query: &[f32], n: usize, wanted: impl Fn(u32) -> bool) -> Vec<Neighbour> {
+        let mut best = Best::of(n);
+        for (id, entry) in &self.entries {
+            if let Some(vector) = &entry.vector
+                && wanted(*id)
+            {
+                best.offer(*id, (dot(query, vector) * entry.inverse_length).clamp(-1.0, 1.0));
+            }
+        }
+        best.into_sorted()
+    }
+
+    fn set(&mut self, id: u32, vector: Option<Arc<[f32]>>) {
+        self.clock += 1;
+        let inverse_length = vector.as_deref().map_or(0.0, |vector| length(vector).recip());
+        self.entries.insert(id, Entry { at: self.clock, inverse_length, vector });
+    }
+}
+
+/// A removal is the empty row: LMDB stores empty values.
+fn to_bytes(vector: Option<&[f32]>) -> Vec<u8> {
+    vector.unwrap_or_default().iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+fn from_bytes(bytes: &[u8], dimension: usize) -> Result<Option<Arc<[f32]>>, Fault> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if bytes.len() != dimension * 4 {
+        return Err(Fault::Broken(format!(
+            "a vector has {} bytes instead of {}",
+            bytes.len(),
+            dimension * 4
+        )));
+    }
+    Ok(Some(bytes.as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect()))
+}
+
+/// Refuses what cannot be compared: arroy takes a zero vector for a perfect match of every query.
+pub(super) fn check_vector(what: impl std::fmt::Display, vector: &[f32], dimension: usize) -> Result<()> {
+    if vector.len() != dimension {
+        return Err(Error::invalid(format!(
+            "{what} has {} numbers where the index has {dimension}",
+            vector.len()
+        )));
+    }
+    if let Some(at) = vector.iter().position(|x| !x.is_finite()) {
+        return Err(Error::invalid(format!("{what} has {} at place {at}", vector[at])));
+    }
+    let length = length(vector);
+    if !(1e-6..1e18).contains(&length) {
+        return Err(Error::invalid(format!("{what} has the length {length}, which has no usable direction")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(id: u32, x: f32) -> Change {
+        (id, Some(Arc::from([x, 1.0])))
+    }
+
+    #[test]
+    fn only_what_is_unchanged_since_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = FreshPart::open(folder.path(), 2).unwrap();
+        part.store("test", &[change(1, 1.0), change(2, 2.0), (3, None)]).unwrap();
+        let merged = part.state();
+        part.store("test", &[change(2, 9.0), change(4, 4.0)]).unwrap();
+        part.forget(&merged).unwrap();
+        let check = |part: &FreshPart| {
+            let state = part.state();
+            assert_eq!(state.len(), 2);
+            assert_eq!(state.get(2), Some(Some(&[9.0, 1.0][..])));
+            assert_eq!(state.get(4), Some(Some(&[4.0, 1.0][..])));
+            assert_eq!(state.get(3), None);
+        };
+        check(&part);
+        part.environment.close().unwrap();
+        check(&FreshPart::open(folder.path(), 2).unwrap());
+    }
+
+    #[test]
+    fn rows_of_another_dimension_are_broken() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = FreshPart::open(folder.path(), 2).unwrap();
+        part.store("test", &[change(1, 1.0)]).unwrap();
+        part.environment.close().unwrap();
+        let error = FreshPart::open(folder.path(), 3).unwrap_err();
+        assert_eq!(error.kind(), crate::error::Kind::Corrupt, "{error}");
+    }
+
+    #[test]
+    fn what_has_no_direction_is_refused() {
+        let check = |vector: &[f32], found: &str| {
+            let error = check_vector("vector 7", vector, 2).unwrap_err().to_string();
+            assert!(error.starts_with("vector 7 has ") && error.contains(found), "{error}");
+        };
+        check(&[1.0], "1 numbers");
+        check(&[1.0, f32::NAN], "NaN at place 1");
+        check(&[f32::INFINITY, 1.0], "inf at place 0");
+        check(&[0.0, 0.0], "length 0");
+        check(&[1e-9, 0.0], "length");
+        check(&[3e38, 3e38], "length inf");
+        check_vector("vector 7", &[0.6, 0.8], 2).unwrap();
+    }
+}

@@ -1,0 +1,169 @@
+//! Conversations: made, read, listed, changed and deleted.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::page::{Filling, begin, json_bytes, rows as page_rows};
+use super::readers::READ_DEADLINE;
+use super::records::{Created, NewConversation};
+use super::rows::{self, CONVERSATION_NUMBER, select_conversation, to_json, uid};
+use super::{Store, append, names};
+use crate::api::conversation::{ConversationList, ConversationUpdate};
+use crate::api::{Deleted, Page, Patch};
+use crate::error::{Error, Result};
+use crate::model::{ClientRef, Conversation, ConversationId, Metadata, Timestamp};
+
+impl Store {
+    /// Begins a conversation; one that has this id already is answered as it is.
+    pub async fn create_conversation(
+        &self,
+        new: NewConversation,
+        client: Option<ClientRef>,
+    ) -> Result<Created<Conversation>> {
+        self.write(move |db| {
+            let fresh = number(db, new.id)?.is_none();
+            if fresh {
+                insert(db, &new, client.as_ref())?;
+            }
+            Ok(Created { record: get(db, new.id)?, fresh })
+        })
+        .await
+    }
+
+    /// The conversation of this id.
+    pub async fn conversation(&self, id: ConversationId) -> Result<Conversation> {
+        self.read(READ_DEADLINE, move |db| get(db, id)).await
+    }
+
+    /// Conversations, the last changed first.
+    pub async fn conversations(&self, list: ConversationList) -> Result<Page<Conversation>> {
+        let ConversationList { project, limit, cursor } = list;
+        let limit = page_rows(limit);
+        let (updated, id) = begin(cursor.as_ref(), (i64::MAX, i64::MAX))?;
+        self.read(READ_DEADLINE, move |db| {
+            let mut statement = db.prepare_cached(if project.is_some() { LIST_PROJECT } else { LIST })?;
+            let n = limit as i64 + 1;
+            let mut found = match &project {
+                Some(project) => statement.query(params![updated, id, n, project])?,
+                None => statement.query(params![updated, id, n])?,
+            };
+            let mut page = Filling::new(limit);
+            while let Some(row) = found.next()? {
+                let conversation = rows::conversation(row)?;
+                let key = (conversation.updated_at.as_millis(), row.get(CONVERSATION_NUMBER)?);
+                let bytes = bytes(&conversation);
+                if !page.push(conversation, key, bytes) {
+                    break;
+                }
+            }
+            Ok(page.finish())
+        })
+        .await
+    }
+
+    /// Changes what the update names. A head must be a message of the conversation.
+    pub async fn update_conversation(&self, update: ConversationUpdate) -> Result<Conversation> {
+        self.write(move |db| {
+            let ConversationUpdate { id, title, project, model, head_message_id, metadata } = update;
+            let number =
+                number(db, id)?.ok_or_else(|| Error::not_found(format_args!("conversation {id}")))?;
+            let old = get(db, id)?;
+            let head = match head_message_id {
+                Patch::Keep => None,
+                Patch::Clear => Some(None),
+                Patch::Set(head) => Some(Some(append::number_in(db, number, head)?.ok_or_else(|| {
+                    Error::not_found(format_args!("message {head} in this conversation"))
+                })?)),
+            };
+            if let Some(head) = head {
+                db.prepare_cached("UPDATE conversation SET head_message_id = ?2 WHERE id = ?1")?
+                    .execute(params![number, head])?;
+            }
+            let project = names::project(db, project.apply(old.project).as_deref())?;
+            let metadata: Option<Metadata> = metadata.apply(old.metadata);
+            db.prepare_cached(
+                "UPDATE conversation SET title = ?2, project_id = ?3, model = ?4, metadata = ?5, updated_at = ?6
+                 WHERE id = ?1",
+            )?
+            .execute(params![
+                number,
+                title.apply(old.title),
+                project,
+                model.apply(old.model),
+                to_json(metadata.as_ref())?,
+                Timestamp::now().as_millis()
+            ])?;
+            get(db, id)
+        })
+        .await
+    }
+
+    /// Deletes a conversation with its messages, their words, and in time their vectors.
+    pub async fn delete_conversation(&self, id: ConversationId) -> Result<Deleted> {
+        self.write(move |db| {
+            let messages: Option<u64> = db
+                .prepare_cached("DELETE FROM conversation WHERE uid = ?1 RETURNING message_count")?
+                .query_row([uid(id.as_bytes())], |row| rows::count(row, 0))
+                .optional()?;
+            Ok(Deleted { deleted: messages.is_some(), messages: messages.unwrap_or(0) })
+        })
+        .await
+    }
+}
+
+pub(super) const LIST: &str = select_conversation!(
+    "WHERE (c.updated_at, c.id) < (?1, ?2) ORDER BY c.updated_at DESC, c.id DESC LIMIT ?3"
+);
+pub(super) const LIST_PROJECT: &str = select_conversation!(
+    "WHERE c.project_id = (SELECT id FROM project WHERE name = ?4) AND (c.updated_at, c.id) < (?1, ?2)
+     ORDER BY c.updated_at DESC, c.id DESC LIMIT ?3"
+);
+
+/// The number of the conversation of this id.
+pub(super) fn number(db: &Connection, id: ConversationId) -> Result<Option<i64>> {
+    let number = db
+        .prepare_cached("SELECT id FROM conversation WHERE uid = ?1")?
+        .query_row([uid(id.as_bytes())], |row| row.get(0))
+        .optional()?;
+    Ok(number)
+}
+
+pub(super) fn get(db: &Connection, id: ConversationId) -> Result<Conversation> {
+    let mut statement = db.prepare_cached(select_conversation!("WHERE c.uid = ?1"))?;
+    let mut found = statement.query([uid(id.as_bytes())])?;
+    match found.next()? {
+        Some(row) => rows::conversation(row),
+        None => Err(Error::not_found(format_args!("conversation {id}"))),
+    }
+}
+
+/// Stores a conversation without messages; answers its number.
+pub(super) fn insert(db: &Connection, new: &NewConversation, client: Option<&ClientRef>) -> Result<i64> {
+    let NewConversation { id, title, project, model, created_at, metadata } = new;
+    let project = names::project(db, project.as_deref())?;
+    let client = names::client(db, client)?;
+    db.prepare_cached(
+        "INSERT INTO conversation(uid, project_id, client_id, title, model, created_at, updated_at, metadata)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)",
+    )?
+    .execute(params![
+        id.as_bytes(),
+        project,
+        client,
+        title,
+        model,
+        created_at.as_millis(),
+        to_json(metadata.as_ref())?
+    ])?;
+    Ok(db.last_insert_rowid())
+}
+
+fn bytes(conversation: &Conversation) -> usize {
+    let metadata = conversation.metadata.as_ref().map_or(0, metadata_bytes);
+    let texts = [&conversation.title, &conversation.project, &conversation.model];
+    metadata + texts.into_iter().flatten().map(|text| json_bytes(text)).sum::<usize>()
+}
+
+/// Bytes of a client's own data as JSON.
+pub(super) fn metadata_bytes(metadata: &Metadata) -> usize {
+    serde_json::to_vec(metadata).map_or(0, |json| json.len())
+}

@@ -1,0 +1,104 @@
+//! A search's filter as conditions of SQL.
+
+use rusqlite::ToSql;
+use rusqlite::types::Value;
+
+use super::rows::role_number;
+use crate::api::search::SearchFilter;
+use crate::model::{SourceKind, Timestamp};
+
+/// The tables that a condition on messages may name.
+pub(super) const MESSAGES: &str = "message m JOIN conversation c ON c.id = m.conversation_id";
+
+/// What a filter lets through.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Restriction {
+    /// Messages that fulfil this; none: no message.
+    pub(super) messages: Option<Condition>,
+    /// Memories that fulfil this; none: no memory.
+    pub(super) memories: Option<Condition>,
+}
+
+/// Terms that must all hold, over `message m` and `conversation c`, or over `memory m`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Condition {
+    terms: Vec<&'static str>,
+    values: Vec<Value>,
+}
+
+impl Restriction {
+    /// None: the filter restricts nothing.
+    pub(super) fn new(filter: &SearchFilter) -> Option<Self> {
+        (*filter != SearchFilter::default()).then(|| Self::of(filter))
+    }
+
+    /// What the filter lets through. Memories that no longer hold are never let through.
+    pub(super) fn of(filter: &SearchFilter) -> Self {
+        let SearchFilter { conversation_id, project, client, role, kind, since, until } = filter;
+        let mut messages = Condition::default();
+        let mut memories = Condition::default();
+        memories.add("m.superseded_by IS NULL", []);
+        memories.add("(m.expires_at IS NULL OR m.expires_at > ?)", [Timestamp::now().as_millis().into()]);
+        if let Some(id) = conversation_id {
+            let uid = Value::Blob(id.as_bytes().to_vec());
+            messages.add("m.conversation_id = (SELECT id FROM conversation WHERE uid = ?)", [uid]);
+        }
+        if let Some(project) = project {
+            let value = Value::Text(project.clone());
+            messages.add("c.project_id = (SELECT id FROM project WHERE name = ?)", [value.clone()]);
+            memories.add("m.project_id = (SELECT id FROM project WHERE name = ?)", [value]);
+        }
+        if let Some(client) = client {
+            let term = "m.client_id IN (SELECT id FROM client WHERE name = ?)";
+            messages.add(term, [Value::Text(client.clone())]);
+            memories.add(term, [Value::Text(client.clone())]);
+        }
+        if let Some(role) = role {
+            messages.add("m.role = ?", [role_number(*role).into()]);
+        }
+        for (time, term) in [(since, "m.created_at >= ?"), (until, "m.created_at < ?")] {
+            if let Some(time) = time {
+                messages.add(term, [time.as_millis().into()]);
+                memories.add(term, [time.as_millis().into()]);
+            }
+        }
+        // what is said in a conversation or by somebody is no memory
+        let memories_fit = conversation_id.is_none() && role.is_none() && *kind != Some(SourceKind::Message);
+        Self {
+            messages: (*kind != Some(SourceKind::Memory)).then_some(messages),
+            memories: memories_fit.then_some(memories),
+        }
+    }
+}
+
+impl Condition {
+    fn add<const N: usize>(&mut self, term: &'static str, values: [Value; N]) {
+        self.terms.push(term);
+        self.values.extend(values);
+    }
+
+    /// " WHERE …", or nothing where there is no condition.
+    pub(super) fn and_where(&self) -> String {
+        if self.terms.is_empty() { String::new() } else { format!(" WHERE {}", self.terms.join(" AND ")) }
+    }
+
+    /// " AND …", or nothing where there is no condition.
+    pub(super) fn and_more(&self) -> String {
+        self.terms.iter().map(|term| format!(" AND {term}")).collect()
+    }
+
+    /// Whether every row fulfils it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// The values, in the order of their question marks.
+    pub(super) fn params(&self) -> impl rusqlite::Params + '_ {
+        rusqlite::params_from_iter(self.values.iter())
+    }
+
+    /// The values as further parameters behind others.
+    pub(super) fn values(&self) -> impl Iterator<Item = &dyn ToSql> {
+        self.values.iter().map(|value| value as &dyn ToSql)
+    }
+}

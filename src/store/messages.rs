@@ -1,0 +1,207 @@
+//! Messages: read, listed, followed up a branch, changed and deleted.
+
+use rusqlite::{Connection, params};
+
+use super::conversations::metadata_bytes;
+use super::page::{Filling, begin, json_bytes, rows as page_rows};
+use super::readers::READ_DEADLINE;
+use super::records::{AnswerUpdate, ChunkRange};
+use super::rows::{self, select_message, status_number, to_json};
+use super::{Item, Store, append, chunks, conversations};
+use crate::api::message::{MessageList, MessageUpdate};
+use crate::api::{Deleted, Page};
+use crate::error::{Error, Result};
+use crate::model::{ConversationId, Message, MessageId, Timestamp};
+
+impl Store {
+    /// The message of this id.
+    pub async fn message(&self, id: MessageId) -> Result<Message> {
+        self.read(READ_DEADLINE, move |db| get(db, id).map(|(_, message)| message)).await
+    }
+
+    /// The messages of a conversation over all its branches, in the order of arrival or from the newest back.
+    pub async fn messages(&self, list: MessageList) -> Result<Page<Message>> {
+        let MessageList { conversation_id, newest_first, limit, cursor } = list;
+        let limit = page_rows(limit);
+        let (seq, _) = begin(cursor.as_ref(), if newest_first { (i64::MAX, 0) } else { (i64::MIN, 0) })?;
+        self.read(READ_DEADLINE, move |db| {
+            let conversation = number_of(db, conversation_id)?;
+            let mut statement = db.prepare_cached(if newest_first { LIST_BACK } else { LIST })?;
+            let mut found = statement.query(params![conversation, seq, limit as i64 + 1])?;
+            let mut page = Filling::new(limit);
+            while let Some(row) = found.next()? {
+                let message = rows::message(row)?;
+                let key = (message.seq as i64, 0);
+                let bytes = bytes(&message);
+                if !page.push(message, key, bytes) {
+                    break;
+                }
+            }
+            Ok(page.finish())
+        })
+        .await
+    }
+
+    /// The branch that ends in `leaf` (none: in the head), oldest first. Where its texts are more than `max_bytes`
+    /// the newest are kept, one at least.
+    pub async fn branch(
+        &self,
+        conversation: ConversationId,
+        leaf: Option<MessageId>,
+        max_bytes: usize,
+    ) -> Result<Vec<Message>> {
+        self.read(READ_DEADLINE, move |db| {
+            let tail = append::tail(db, conversation)?
+                .ok_or_else(|| Error::not_found(format_args!("conversation {conversation}")))?;
+            let mut next = leaf.or(tail.head.map(|(_, id)| id));
+            let mut branch = Vec::new();
+            let mut bytes = 0;
+            while let Some(id) = next {
+                let (_, message) = get(db, id)?;
+                if message.conversation_id != conversation {
+                    return Err(Error::not_found(format_args!("message {id} in this conversation")));
+                }
+                bytes += message.content.len();
+                if bytes > max_bytes && !branch.is_empty() {
+                    break;
+                }
+                next = message.parent_id;
+                branch.push(message);
+            }
+            branch.reverse();
+            Ok(branch)
+        })
+        .await
+    }
+
+    /// Changes what the update names. `chunks` are those of a new text.
+    pub async fn update_message(
+        &self,
+        update: MessageUpdate,
+        chunks: Option<Vec<ChunkRange>>,
+    ) -> Result<Message> {
+        check_chunks(update.content.as_deref(), chunks.as_deref())?;
+        self.write(move |db| {
+            let MessageUpdate { id, content, author, metadata } = update;
+            let (number, mut message) = get(db, id)?;
+            let now = Timestamp::now();
+            message.author = author.apply(message.author);
+            message.metadata = metadata.apply(message.metadata);
+            if let Some(content) = content.filter(|content| *content != message.content) {
+                message.content = content;
+                message.edited_at = Some(now);
+                change_text(db, number, &message.content, &chunks.unwrap_or_default())?;
+            }
+            db.prepare_cached("UPDATE message SET author = ?2, metadata = ?3, edited_at = ?4 WHERE id = ?1")?
+                .execute(params![
+                    number,
+                    message.author,
+                    to_json(message.metadata.as_ref())?,
+                    message.edited_at.map(Timestamp::as_millis)
+                ])?;
+            touch(db, number, now)?;
+            Ok(message)
+        })
+        .await
+    }
+
+    /// Completes an answer whose beginning was stored.
+    pub async fn set_answer(&self, id: MessageId, update: AnswerUpdate) -> Result<Message> {
+        chunks::check(&update.content, &update.chunks)?;
+        self.write(move |db| {
+            let AnswerUpdate { content, status, sources, usage, model, chunks } = update;
+            let (number, mut message) = get(db, id)?;
+            if content != message.content {
+                change_text(db, number, &content, &chunks)?;
+            }
+            message.content = content;
+            message.status = Some(status);
+            message.sources = sources;
+            message.usage = usage;
+            message.model = model.or(message.model);
+            let sources = (!message.sources.is_empty()).then_some(&message.sources);
+            db.prepare_cached(
+                "UPDATE message SET status = ?2, sources = ?3, usage = ?4, model = ?5 WHERE id = ?1",
+            )?
+            .execute(params![
+                number,
+                status_number(status),
+                to_json(sources)?,
+                to_json(message.usage.as_ref())?,
+                message.model
+            ])?;
+            touch(db, number, Timestamp::now())?;
+            Ok(message)
+        })
+        .await
+    }
+
+    /// Deletes one message. What answered it answers its parent from now on, and a head that goes away moves to
+    /// the parent, or else to the newest message that is left.
+    pub async fn delete_message(&self, id: MessageId) -> Result<Deleted> {
+        self.write(move |db| {
+            let Some((number, _)) = append::find(db, id)? else {
+                return Ok(Deleted { deleted: false, messages: 0 });
+            };
+            let (conversation, parent): (i64, Option<i64>) = db
+                .prepare_cached("SELECT conversation_id, parent_id FROM message WHERE id = ?1")?
+                .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            db.prepare_cached(REPARENT)?.execute(params![number, parent])?;
+            db.prepare_cached("DELETE FROM message WHERE id = ?1")?.execute([number])?;
+            db.prepare_cached(
+                "UPDATE conversation SET message_count = message_count - 1, updated_at = ?2,
+                   head_message_id = CASE WHEN head_message_id IS NOT ?3 THEN head_message_id ELSE coalesce(?4,
+                     (SELECT id FROM message WHERE conversation_id = ?1 ORDER BY seq DESC LIMIT 1)) END
+                 WHERE id = ?1",
+            )?
+            .execute(params![conversation, Timestamp::now().as_millis(), number, parent])?;
+            Ok(Deleted { deleted: true, messages: 1 })
+        })
+        .await
+    }
+}
+
+pub(super) const LIST: &str =
+    select_message!("WHERE m.conversation_id = ?1 AND m.seq > ?2 ORDER BY m.seq LIMIT ?3");
+pub(super) const LIST_BACK: &str =
+    select_message!("WHERE m.conversation_id = ?1 AND m.seq < ?2 ORDER BY m.seq DESC LIMIT ?3");
+pub(super) const REPARENT: &str = "UPDATE message SET parent_id = ?2 WHERE parent_id = ?1";
+
+/// A new text must come with its chunks, and they must lie in it.
+pub(super) fn check_chunks(content: Option<&str>, chunks: Option<&[ChunkRange]>) -> Result<()> {
+    match (content, chunks) {
+        (Some(content), Some(chunks)) => chunks::check(content, chunks),
+        (Some(_), None) => Err(Error::internal("a new text came without its chunks")),
+        (None, _) => Ok(()),
+    }
+}
+
+fn get(db: &Connection, id: MessageId) -> Result<(i64, Message)> {
+    append::find(db, id)?.ok_or_else(|| Error::not_found(format_args!("message {id}")))
+}
+
+pub(super) fn number_of(db: &Connection, id: ConversationId) -> Result<i64> {
+    conversations::number(db, id)?.ok_or_else(|| Error::not_found(format_args!("conversation {id}")))
+}
+
+fn change_text(db: &Connection, number: i64, content: &str, chunks: &[ChunkRange]) -> Result<()> {
+    db.prepare_cached("UPDATE message SET content = ?2 WHERE id = ?1")?.execute(params![number, content])?;
+    chunks::replace(db, Item::Message(number), chunks)
+}
+
+/// Notes in the conversation that one of its messages changed.
+fn touch(db: &Connection, message: i64, now: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE conversation SET updated_at = ?2
+         WHERE id = (SELECT conversation_id FROM message WHERE id = ?1)",
+    )?
+    .execute(params![message, now.as_millis()])?;
+    Ok(())
+}
+
+/// Bytes of a message's texts as JSON.
+pub(super) fn bytes(message: &Message) -> usize {
+    json_bytes(&message.content)
+        + message.metadata.as_ref().map_or(0, metadata_bytes)
+        + message.sources.iter().map(|source| json_bytes(&source.text) + 400).sum::<usize>()
+}

@@ -1,0 +1,164 @@
+//! The store: conversations, messages, memories, and the durable queue of what is to be embedded, in SQLite.
+//!
+//! All writes go through one thread that commits them in groups (`writer`); reads go to a pool of read-only
+//! connections (`readers`). A write is answered when it is on the disk. Nothing here holds a lock or a transaction
+//! over an `.await`, and nothing outside this module speaks SQL.
+
+mod append;
+mod chunks;
+mod connection;
+mod conversations;
+mod export;
+mod fault;
+mod filter;
+mod hydrate;
+mod jobs;
+mod lexical;
+mod memories;
+mod messages;
+mod migrate;
+mod names;
+mod newest;
+mod open;
+mod page;
+mod queue;
+mod readers;
+mod reconcile;
+mod records;
+mod restore;
+mod rows;
+mod scoring;
+mod spaces;
+mod terms;
+mod writer;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+pub use chunks::ChunkItem;
+pub use hydrate::ItemText;
+pub use lexical::{LexicalQuery, LexicalResult};
+pub use queue::{LeasedJob, MAX_ATTEMPTS};
+pub use reconcile::Reconciled;
+pub use records::{
+    AnswerUpdate, Append, Appended, ChunkRange, Created, Item, NewConversation, NewMemory, NewMessage,
+};
+pub use restore::{RecordKind, RefusedRecord, RestoreBatch, RestoreMemory, RestoreMessage, Restored};
+pub use spaces::{Space, SpaceState};
+
+use crate::api::system::Counts;
+use crate::config::Durability;
+use crate::error::{Doing, Kind, Result};
+
+/// Where the database is, and how it is written.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The database's file; it is made if it is missing, readable by its owner only, like the folder it lies in.
+    pub database: PathBuf,
+    /// The folder for copies that are made before an upgrade.
+    pub backups: PathBuf,
+    /// What an acknowledged write survives.
+    pub durability: Durability,
+}
+
+/// The open database; a cheap clone. Close it, or drop its last clone, inside the runtime.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    writer: writer::Writer,
+    readers: readers::Readers,
+    identity: String,
+    database: PathBuf,
+    frequencies: lexical::Frequencies,
+}
+
+impl Store {
+    /// Opens the database, brings its schema up to date and ends every lease: one daemon owns the file. Errors: a
+    /// folder that cannot be written, a file of another program, a database of a newer nosso.
+    pub async fn open(options: Options) -> Result<Store> {
+        let database = options.database.clone();
+        let opened = tokio::task::spawn_blocking(move || open::open(&options));
+        let (connection, identity) = opened.await.doing(Kind::Internal, "open the store")??;
+        Ok(Store(Arc::new(Inner {
+            writer: writer::Writer::start(connection)?,
+            readers: readers::Readers::new(&database)?,
+            identity,
+            database,
+            frequencies: lexical::Frequencies::default(),
+        })))
+    }
+
+    /// Does what waits, writes the log back into the database and closes it. Later calls are refused as busy.
+    pub async fn close(&self) -> Result<()> {
+        self.0.readers.close();
+        self.0.writer.close().await
+    }
+
+    /// Whether both sides work: goes through a reader and through the writer.
+    pub async fn ping(&self) -> Result<()> {
+        self.read(readers::READ_DEADLINE, |db| Ok(db.query_row("SELECT 1", [], |_| Ok(()))?)).await?;
+        self.write(|_| Ok(())).await
+    }
+
+    /// The database's own name, made with it: what is derived from the database is stamped with it.
+    pub fn identity(&self) -> &str {
+        &self.0.identity
+    }
+
+    /// How much is stored; kept by triggers, so that nothing is counted here.
+    pub async fn counts(&self) -> Result<Counts> {
+        self.read(readers::READ_DEADLINE, |db| {
+            let counts = db
+                .prepare_cached("SELECT conversations, messages, memories, chunks FROM store WHERE id = 1")?
+                .query_row([], |row| {
+                    Ok(Counts {
+                        conversations: rows::count(row, 0)?,
+                        messages: rows::count(row, 1)?,
+                        memories: rows::count(row, 2)?,
+                        chunks: rows::count(row, 3)?,
+                    })
+                })?;
+            Ok(counts)
+        })
+        .await
+    }
+
+    /// Bytes of the database and of its write-ahead log.
+    pub fn sizes(&self) -> (u64, u64) {
+        let mut log = self.0.database.clone().into_os_string();
+        log.push("-wal");
+        let bytes = |path: &std::path::Path| path.metadata().map_or(0, |found| found.len());
+        (bytes(&self.0.database), bytes(log.as_ref()))
+    }
+
+    /// What is good to do when nothing else is to be done: refreshes the planner's statistics where they are
+    /// stale, and clears away what is left of dropped spaces.
+    pub async fn maintain(&self) -> Result<()> {
+        self.purge().await?;
+        self.write(|db| Ok(db.execute_batch("PRAGMA optimize")?)).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.writer.write(work).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.readers.read(deadline, work).await
+    }
+}

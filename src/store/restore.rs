@@ -1,0 +1,262 @@
+//! Everything in again: records as an export or another tool gave them, with their ids, times and provenance.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::records::ChunkRange;
+use super::rows::{count, to_json, uid};
+use super::{Item, Store, append, chunks, conversations, memories, names};
+use crate::api::system::Counts;
+use crate::error::Result;
+use crate::model::{Conversation, Memory, Message, MessageId};
+
+/// Records to store as they are; one transaction.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RestoreBatch {
+    /// Conversations, before the messages that belong to them.
+    pub conversations: Vec<Conversation>,
+    /// Messages, in any order. Their conversations and parents are in this batch or stored already.
+    pub messages: Vec<RestoreMessage>,
+    /// Memories.
+    pub memories: Vec<RestoreMemory>,
+}
+
+/// A message to store as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestoreMessage {
+    /// The message. Its place is kept where it is free, else it goes behind the last.
+    pub message: Message,
+    /// The parts of its text that are embedded.
+    pub chunks: Vec<ChunkRange>,
+}
+
+/// A memory to store as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestoreMemory {
+    /// The memory.
+    pub memory: Memory,
+    /// The parts of its text that are embedded.
+    pub chunks: Vec<ChunkRange>,
+}
+
+/// What a [`RestoreBatch`] did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Restored {
+    /// What was stored.
+    pub added: Counts,
+    /// What was there already and was left as it was.
+    pub existing: Counts,
+    /// What was left out.
+    pub refused: Vec<RefusedRecord>,
+}
+
+/// A record that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedRecord {
+    /// Which list of the batch it stands in.
+    pub kind: RecordKind,
+    /// Its place there, from 0.
+    pub index: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// A list of a [`RestoreBatch`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum RecordKind {
+    Conversation,
+    Message,
+    Memory,
+}
+
+impl Store {
+    /// Stores records as they are. What has an id that is stored already is left as it was and counted; what has
+    /// no conversation or parent to belong to is refused with the reason.
+    pub async fn restore(&self, batch: RestoreBatch) -> Result<Restored> {
+        self.write(move |db| {
+            let RestoreBatch { conversations, messages, memories } = batch;
+            let mut restored = Restored::default();
+            for conversation in conversations {
+                restore_conversation(db, &conversation, &mut restored)?;
+            }
+            restore_messages(db, messages, &mut restored)?;
+            for (index, memory) in memories.into_iter().enumerate() {
+                restore_memory(db, index, &memory, &mut restored)?;
+            }
+            restored.refused.sort_by_key(|refused| refused.index);
+            Ok(restored)
+        })
+        .await
+    }
+}
+
+impl Restored {
+    fn refuse(&mut self, kind: RecordKind, index: usize, reason: String) {
+        self.refused.push(RefusedRecord { kind, index, reason });
+    }
+}
+
+/// Its head is noted and taken by the message of that id, which may come in a later batch.
+fn restore_conversation(db: &Connection, conversation: &Conversation, restored: &mut Restored) -> Result<()> {
+    if conversations::number(db, conversation.id)?.is_some() {
+        restored.existing.conversations += 1;
+        return Ok(());
+    }
+    db.prepare_cached(
+        "INSERT INTO conversation(uid, project_id, client_id, title, model, wanted_head, created_at, updated_at,
+           metadata) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute(params![
+        conversation.id.as_bytes(),
+        names::project(db, conversation.project.as_deref())?,
+        names::client(db, conversation.client.as_ref())?,
+        conversation.title,
+        conversation.model,
+        conversation.head_message_id.as_ref().map(|id| id.as_bytes()),
+        conversation.created_at.as_millis(),
+        conversation.updated_at.as_millis(),
+        to_json(conversation.metadata.as_ref())?
+    ])?;
+    restored.added.conversations += 1;
+    Ok(())
+}
+
+/// Parents go before their children, whatever the order of the batch; otherwise the places decide.
+fn restore_messages(db: &Connection, messages: Vec<RestoreMessage>, restored: &mut Restored) -> Result<()> {
+    let coming: HashSet<MessageId> = messages.iter().map(|one| one.message.id).collect();
+    let mut ready = Vec::new();
+    let mut children: HashMap<MessageId, Vec<(usize, RestoreMessage)>> = HashMap::new();
+    let mut indexed: Vec<_> = messages.into_iter().enumerate().collect();
+    indexed.sort_by_key(|(index, one)| (one.message.seq, *index));
+    for (index, one) in indexed {
+        match one.message.parent_id {
+            Some(parent) if coming.contains(&parent) && parent != one.message.id => {
+                children.entry(parent).or_default().push((index, one));
+            }
+            _ => ready.push((index, one)),
+        }
+    }
+    // the smallest place first among those whose parents are in
+    let mut ready: std::collections::BTreeMap<(u64, usize), RestoreMessage> =
+        ready.into_iter().map(|(index, one)| ((one.message.seq, index), one)).collect();
+    while let Some(((_, index), one)) = ready.pop_first() {
+        let id = one.message.id;
+        restore_message(db, index, &one, restored)?;
+        for (index, child) in children.remove(&id).unwrap_or_default() {
+            ready.insert((child.message.seq, index), child);
+        }
+    }
+    for (index, one) in children.into_values().flatten() {
+        let id = one.message.id;
+        restored.refuse(RecordKind::Message, index, format!("the message {id} is among its own ancestors"));
+    }
+    Ok(())
+}
+
+struct Place {
+    conversation: i64,
+    head: Option<i64>,
+    wanted_head: Option<[u8; 16]>,
+    head_uid: Option<[u8; 16]>,
+    next_seq: u64,
+}
+
+fn place(db: &Connection, message: &Message) -> Result<Option<Place>> {
+    let place = db
+        .prepare_cached(
+            "SELECT c.id, c.head_message_id, c.wanted_head, h.uid, c.next_seq
+             FROM conversation c LEFT JOIN message h ON h.id = c.head_message_id WHERE c.uid = ?1",
+        )?
+        .query_row([uid(message.conversation_id.as_bytes())], |row| {
+            Ok(Place {
+                conversation: row.get(0)?,
+                head: row.get(1)?,
+                wanted_head: row.get(2)?,
+                head_uid: row.get(3)?,
+                next_seq: count(row, 4)?,
+            })
+        })
+        .optional()?;
+    Ok(place)
+}
+
+fn restore_message(
+    db: &Connection,
+    index: usize,
+    one: &RestoreMessage,
+    restored: &mut Restored,
+) -> Result<()> {
+    let RestoreMessage { message, chunks } = one;
+    if append::find(db, message.id)?.is_some() {
+        restored.existing.messages += 1;
+        return Ok(());
+    }
+    let Some(place) = place(db, message)? else {
+        let id = message.conversation_id;
+        restored.refuse(RecordKind::Message, index, format!("its conversation {id} does not exist"));
+        return Ok(());
+    };
+    let mut parent = None;
+    if let Some(id) = message.parent_id {
+        parent = append::number_in(db, place.conversation, id)?;
+        if parent.is_none() {
+            restored.refuse(
+                RecordKind::Message,
+                index,
+                format!("its parent {id} does not exist in its conversation"),
+            );
+            return Ok(());
+        }
+    }
+    if let Err(error) = chunks::check(&message.content, chunks) {
+        restored.refuse(RecordKind::Message, index, error.to_string());
+        return Ok(());
+    }
+    let mut message = message.clone();
+    if message.seq < place.next_seq && (message.seq == 0 || taken(db, place.conversation, message.seq)?) {
+        message.seq = place.next_seq;
+    }
+    // a place beyond all bounds would leave none behind it
+    message.seq = message.seq.min(place.next_seq.saturating_add(MAX_GAP));
+    let client = names::client(db, message.client.as_ref())?;
+    let number = append::insert(db, place.conversation, parent, client, &message)?;
+    chunks::insert(db, Item::Message(number), chunks)?;
+    let own = Some(*message.id.as_bytes());
+    let wanted = place.wanted_head.is_some() && place.wanted_head == own;
+    let settled = place.wanted_head.is_some() && place.wanted_head == place.head_uid;
+    // until the head that the export names is in, the head follows the branch that it is on
+    let follows = place.head.is_none() || place.head == parent;
+    let head = if wanted || (follows && !settled) { Some(number) } else { place.head };
+    db.prepare_cached(
+        "UPDATE conversation SET next_seq = max(next_seq, ?2), head_message_id = ?3,
+           message_count = message_count + 1 WHERE id = ?1",
+    )?
+    .execute(params![place.conversation, message.seq as i64 + 1, head])?;
+    restored.added.messages += 1;
+    restored.added.chunks += chunks.len() as u64;
+    Ok(())
+}
+
+/// How far a restored place may lie behind the last: exports have small gaps where messages were deleted.
+const MAX_GAP: u64 = 1 << 32;
+
+fn taken(db: &Connection, conversation: i64, seq: u64) -> Result<bool> {
+    let sql = "SELECT 1 FROM message WHERE conversation_id = ?1 AND seq = ?2";
+    Ok(db.prepare_cached(sql)?.exists(params![conversation, seq as i64])?)
+}
+
+fn restore_memory(db: &Connection, index: usize, one: &RestoreMemory, restored: &mut Restored) -> Result<()> {
+    let RestoreMemory { memory, chunks } = one;
+    if memories::number(db, memory.id)?.is_some() {
+        restored.existing.memories += 1;
+    } else if let Err(error) = chunks::check(&memory.content, chunks) {
+        restored.refuse(RecordKind::Memory, index, error.to_string());
+    } else {
+        memories::insert(db, memory, chunks)?;
+        restored.added.memories += 1;
+        restored.added.chunks += chunks.len() as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Stores in temporary folders and short ways to fill them, for the tests of this module.
+
+use std::ops::Deref;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::api::Patch;
+use crate::model::{ClientRef, ConversationId, MemoryId, Message, MessageId, Role, Timestamp};
+
+/// A store in a folder of its own, which goes away with it.
+pub(super) struct Temporary {
+    pub(super) store: Store,
+    pub(super) folder: tempfile::TempDir,
+}
+
+impl Deref for Temporary {
+    type Target = Store;
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+pub(super) fn options(folder: &Path) -> Options {
+    Options {
+        database: folder.join("nosso.db"),
+        backups: folder.join("backups"),
+        // the tests that need a sync of the disk say so; the others are quicker without
+        durability: Durability::Normal,
+    }
+}
+
+pub(super) async fn store() -> Temporary {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(options(folder.path())).await.unwrap();
+    Temporary { store, folder }
+}
+
+impl Temporary {
+    /// Closes the store and opens its database again.
+    pub(super) async fn reopen(self) -> Self {
+        self.store.close().await.unwrap();
+        self.reopen_closed().await
+    }
+
+    pub(super) async fn reopen_closed(self) -> Self {
+        let Temporary { store, folder } = self;
+        drop(store);
+        let store = Store::open(options(folder.path())).await.unwrap();
+        Temporary { store, folder }
+    }
+
+    /// Another connection to the database, for looking at it or damaging it.
+    pub(super) fn sql(&self) -> Connection {
+        Connection::open(self.folder.path().join("nosso.db")).unwrap()
+    }
+
+    pub(super) fn number(&self, sql: &str) -> i64 {
+        self.sql().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    pub(super) async fn conversation_of(&self, title: &str, project: Option<&str>) -> ConversationId {
+        let new = NewConversation {
+            id: ConversationId::new(),
+            title: Some(title.into()),
+            project: project.map(Into::into),
+            model: None,
+            created_at: Timestamp::now(),
+            metadata: None,
+        };
+        self.create_conversation(new, Some(client("test"))).await.unwrap().record.id
+    }
+
+    pub(super) async fn say(&self, conversation: ConversationId, text: &str) -> Message {
+        self.append(append(conversation, vec![said(text)])).await.unwrap().messages.remove(0)
+    }
+
+    pub(super) async fn remember(&self, text: &str) -> MemoryId {
+        self.add_memory(fact(text), Some(client("test"))).await.unwrap().record.id
+    }
+}
+
+pub(super) fn client(name: &str) -> ClientRef {
+    ClientRef { name: name.into(), version: "1".into() }
+}
+
+pub(super) fn append(conversation: ConversationId, messages: Vec<NewMessage>) -> Append {
+    Append { conversation, create: None, messages, client: Some(client("test")) }
+}
+
+/// The whole text as one chunk; none where it is empty.
+pub(super) fn whole(text: &str) -> Vec<ChunkRange> {
+    let all = ChunkRange { view: 0, start: 0, end: text.len() as u32 };
+    if text.is_empty() { Vec::new() } else { vec![all] }
+}
+
+pub(super) fn said(text: &str) -> NewMessage {
+    NewMessage {
+        id: MessageId::new(),
+        parent: Patch::Keep,
+        role: Role::User,
+        author: None,
+        content: text.into(),
+        model: None,
+        status: None,
+        sources: Vec::new(),
+        usage: None,
+        created_at: Timestamp::now(),
+        metadata: None,
+        chunks: whole(text),
+    }
+}
+
+pub(super) fn fact(text: &str) -> NewMemory {
+    NewMemory {
+        id: MemoryId::new(),
+        kind: "fact".into(),
+        content: text.into(),
+        project: None,
+        source_message_id: None,
+        expires_at: None,
+        created_at: Timestamp::now(),
+        metadata: None,
+        chunks: whole(text),
+    }
+}

@@ -1,0 +1,107 @@
+//! How SQLite answers the queries that must stay quick: by an index, without a scan and without sorting.
+
+use crate::api::search::SearchFilter;
+use crate::model::ConversationId;
+use crate::store::filter::{Condition, Restriction};
+use crate::store::testing::{Temporary, store};
+use crate::store::{
+    chunks, conversations, hydrate, jobs, memories, messages, newest, queue, reconcile, scoring,
+};
+
+fn plan(store: &Temporary, sql: &str) -> String {
+    let db = store.sql();
+    let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let mut rows = statement.raw_query();
+    let mut plan = String::new();
+    while let Some(row) = rows.next().unwrap() {
+        plan.push_str(&row.get::<_, String>(3).unwrap());
+        plan.push('\n');
+    }
+    plan
+}
+
+#[tokio::test]
+async fn lists_and_the_queue_use_their_indexes() {
+    let store = store().await;
+    let cases = [
+        (conversations::LIST, "conversation_by_update (updated_at<"),
+        (conversations::LIST_PROJECT, "conversation_by_project (project_id=? AND updated_at<"),
+        (messages::LIST, "(conversation_id=? AND seq>?)"),
+        (messages::LIST_BACK, "(conversation_id=? AND seq<?)"),
+        (messages::REPARENT, "message_by_parent (parent_id=?)"),
+        (memories::LIST, "memory_by_update (updated_at<"),
+        (memories::LIST_PROJECT, "memory_by_project (project_id=? AND updated_at<"),
+        (chunks::CHUNK_ITEM, "SEARCH k USING INTEGER PRIMARY KEY"),
+        (chunks::DELETE_OF_MESSAGE, "chunk_of_message (message_id=?)"),
+        (chunks::DELETE_OF_MEMORY, "chunk_of_memory (memory_id=?)"),
+        (hydrate::BEFORE, "(conversation_id=? AND seq<?)"),
+        (hydrate::AFTER, "(conversation_id=? AND seq>?)"),
+        (jobs::LIST, "SEARCH j USING INTEGER PRIMARY KEY (rowid>?)"),
+        (jobs::LIST_READY, "SEARCH j USING INTEGER PRIMARY KEY (rowid>?)"),
+        (jobs::LIST_LEASED, "embed_job_leased"),
+        (jobs::LIST_DEAD, "embed_job_dead"),
+        (queue::WAKE, "embed_job_waiting (space_id=? AND run_at<?)"),
+        (queue::DUE, "embed_job_ready (space_id=?)"),
+        (queue::NEXT_READY, "embed_job_ready (space_id=?)"),
+        (queue::NEXT_WAITING, "embed_job_waiting (space_id=?)"),
+        (queue::TEXT, "SEARCH k USING INTEGER PRIMARY KEY"),
+        (reconcile::INDEXED, "PRIMARY KEY (space_id=?)"),
+    ];
+    for (sql, expected) in cases {
+        let plan = plan(&store, sql);
+        assert!(plan.contains(expected), "{sql}\n{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        assert!(!plan.contains("SCAN"), "{sql}\n{plan}");
+    }
+    // these go through the few rows of a partial index
+    for (sql, index) in [
+        (queue::RECLAIM, "USING INDEX embed_job_leased"),
+        (queue::NEXT_LEASED, "USING INDEX embed_job_leased"),
+        (jobs::RETRY_ALL, "USING INDEX embed_job_dead"),
+    ] {
+        let plan = plan(&store, sql);
+        assert!(plan.contains(index), "{sql}\n{plan}");
+    }
+}
+
+#[tokio::test]
+async fn full_text_leads_and_sorts_by_itself() {
+    let store = store().await;
+    let filter = SearchFilter {
+        project: Some("p".into()),
+        conversation_id: Some(ConversationId::new()),
+        ..SearchFilter::default()
+    };
+    let restricted = Restriction::of(&filter).messages.unwrap();
+    for condition in [Condition::default(), restricted] {
+        for sql in [scoring::ranked_sql(&condition), newest::messages_sql(&condition)] {
+            let plan = plan(&store, &sql);
+            assert!(plan.starts_with("SCAN message_fts VIRTUAL TABLE"), "{sql}\n{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn deletes_find_what_refers_to_them_by_index() {
+    let store = store().await;
+    // what the foreign keys and the triggers of a delete run inside
+    for (sql, index) in [
+        ("SELECT id FROM message WHERE parent_id = 1", "message_by_parent"),
+        ("SELECT id FROM message WHERE conversation_id = 1", "(conversation_id=?)"),
+        ("SELECT id FROM chunk WHERE message_id = 1", "chunk_of_message"),
+        ("SELECT id FROM chunk WHERE memory_id = 1", "chunk_of_memory"),
+        (
+            "DELETE FROM embed_job WHERE space_id IN (SELECT id FROM embed_space) AND chunk_id = 1
+               AND kind = 0 AND touched = 0",
+            "(space_id=? AND chunk_id=?)",
+        ),
+        (
+            "DELETE FROM chunk_vector WHERE space_id IN (SELECT id FROM embed_space) AND chunk_id = 1",
+            "(space_id=? AND chunk_id=?)",
+        ),
+    ] {
+        let plan = plan(&store, sql);
+        assert!(plan.contains(index), "{sql}\n{plan}");
+    }
+}

@@ -1,0 +1,188 @@
+//! Everything out and in again.
+
+use crate::api::Patch;
+use crate::api::conversation::ConversationUpdate;
+use crate::api::message::MessageUpdate;
+use crate::api::system::Counts;
+use crate::model::{Conversation, ConversationId, Memory, Message, MessageId, Role, Timestamp};
+use crate::store::testing::{Temporary, append, fact, said, store, whole};
+use crate::store::{
+    NewMemory, NewMessage, RecordKind, RestoreBatch, RestoreMemory, RestoreMessage, Restored,
+};
+
+type Everything = (Vec<Conversation>, Vec<Message>, Vec<Memory>);
+
+async fn export(store: &Temporary) -> Everything {
+    let conversations = store.export_conversations(None, 0, 1000).await.unwrap();
+    let mut messages = Vec::new();
+    for (_, conversation) in &conversations {
+        let mut after = 0;
+        loop {
+            let page = store.export_messages(conversation.id, after, 10).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            messages.extend(page);
+        }
+    }
+    let memories = store.export_memories(None, 0, 1000).await.unwrap();
+    let second = |list: Vec<(i64, Conversation)>| list.into_iter().map(|(_, one)| one).collect();
+    (second(conversations), messages, memories.into_iter().map(|(_, memory)| memory).collect())
+}
+
+fn batch((conversations, messages, memories): Everything) -> RestoreBatch {
+    RestoreBatch {
+        conversations,
+        messages: messages
+            .into_iter()
+            .map(|message| RestoreMessage { chunks: whole(&message.content), message })
+            .collect(),
+        memories: memories
+            .into_iter()
+            .map(|memory| RestoreMemory { chunks: whole(&memory.content), memory })
+            .collect(),
+    }
+}
+
+async fn history() -> Temporary {
+    let store = store().await;
+    let c = store.conversation_of("one", Some("p")).await;
+    let m = store.append(append(c, vec![said("a"), said("b"), said("c")])).await.unwrap().messages;
+    let branch = NewMessage { parent: Patch::Set(m[0].id), role: Role::Assistant, ..said("d") };
+    store.append(append(c, vec![branch, said("e")])).await.unwrap();
+    store.delete_message(m[1].id).await.unwrap();
+    let edit =
+        MessageUpdate { id: m[0].id, content: Some("A".into()), author: Patch::Keep, metadata: Patch::Keep };
+    store.update_message(edit, Some(whole("A"))).await.unwrap();
+    let head = ConversationUpdate {
+        id: c,
+        title: Patch::Keep,
+        project: Patch::Keep,
+        model: Patch::Keep,
+        head_message_id: Patch::Set(m[0].id),
+        metadata: Patch::Keep,
+    };
+    store.update_conversation(head).await.unwrap();
+    let d = store.conversation_of("two", None).await;
+    let source = store.say(d, "x").await.id;
+    store.conversation_of("empty", None).await;
+    let memory = NewMemory { source_message_id: Some(source), project: Some("p".into()), ..fact("m") };
+    store.add_memory(memory, None).await.unwrap();
+    store.remember("n").await;
+    store.delete_message(source).await.unwrap();
+    store
+}
+
+#[tokio::test]
+async fn an_export_comes_in_as_it_went_out() {
+    let from = history().await;
+    let all = export(&from).await;
+    let counts = from.counts().await.unwrap();
+    let to = store().await;
+    let restored = to.restore(batch(all.clone())).await.unwrap();
+    assert_eq!(restored, Restored { added: counts, existing: Counts::default(), refused: vec![] });
+    assert_eq!(export(&to).await, all);
+    let again = to.restore(batch(all.clone())).await.unwrap();
+    assert_eq!((again.added, again.refused), (Counts::default(), vec![]));
+    assert_eq!(again.existing, Counts { chunks: 0, ..counts });
+    assert_eq!(export(&to).await, all);
+    assert_eq!(to.queue_counts().await.unwrap().ready, counts.chunks);
+    let project = to.export_conversations(Some("p".into()), 0, 9).await.unwrap();
+    assert_eq!((project.len(), to.export_memories(Some("p".into()), 0, 9).await.unwrap().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn records_may_come_in_any_order_and_one_by_one() {
+    let from = history().await;
+    let all = export(&from).await;
+    let to = store().await;
+    let RestoreBatch { conversations, messages, memories } = batch(all.clone());
+    to.restore(RestoreBatch { conversations, ..RestoreBatch::default() }).await.unwrap();
+    for message in messages {
+        let one = RestoreBatch { messages: vec![message], ..RestoreBatch::default() };
+        assert_eq!(to.restore(one).await.unwrap().added.messages, 1);
+    }
+    to.restore(RestoreBatch { memories, ..RestoreBatch::default() }).await.unwrap();
+    assert_eq!(export(&to).await, all);
+
+    let backwards = store().await;
+    let mut batch = batch(all.clone());
+    batch.messages.reverse();
+    assert_eq!(backwards.restore(batch).await.unwrap().refused, []);
+    assert_eq!(export(&backwards).await, all);
+}
+
+fn message(conversation: ConversationId, parent: Option<MessageId>, seq: u64) -> RestoreMessage {
+    RestoreMessage {
+        message: Message {
+            id: MessageId::new(),
+            conversation_id: conversation,
+            parent_id: parent,
+            seq,
+            role: Role::User,
+            author: None,
+            content: "text".into(),
+            model: None,
+            client: None,
+            status: None,
+            sources: Vec::new(),
+            usage: None,
+            created_at: Timestamp::from_millis(1),
+            edited_at: None,
+            metadata: None,
+        },
+        chunks: whole("text"),
+    }
+}
+
+#[tokio::test]
+async fn what_belongs_nowhere_is_refused_with_the_reason() {
+    let store = store().await;
+    let c = store.conversation_of("c", None).await;
+    let elsewhere = store.conversation_of("d", None).await;
+    let stranger = store.say(elsewhere, "x").await.id;
+    let good = message(c, None, 0);
+    let mut own = message(c, None, 0);
+    own.message.parent_id = Some(own.message.id);
+    let (mut a, mut b) = (message(c, None, 0), message(c, None, 0));
+    (a.message.parent_id, b.message.parent_id) = (Some(b.message.id), Some(a.message.id));
+    let mut bad_chunks = message(c, None, 0);
+    bad_chunks.chunks = whole("longer than the text");
+    let messages = vec![
+        message(ConversationId::new(), None, 1),
+        message(c, Some(MessageId::new()), 1),
+        message(c, Some(stranger), 1),
+        good.clone(),
+        own,
+        a,
+        b,
+        bad_chunks,
+        message(c, Some(good.message.id), u64::MAX),
+    ];
+    let restored = store.restore(RestoreBatch { messages, ..RestoreBatch::default() }).await.unwrap();
+    let refused: Vec<_> = restored.refused.iter().map(|refused| refused.index).collect();
+    assert_eq!(refused, [0, 1, 2, 4, 5, 6, 7]);
+    assert!(restored.refused.iter().all(|refused| refused.kind == RecordKind::Message));
+    assert!(restored.refused[0].reason.contains("conversation"), "{restored:?}");
+    assert_eq!(restored.added.messages, 2);
+    store.say(c, "there is a place behind").await;
+    assert_eq!(store.conversation(c).await.unwrap().message_count, 3);
+}
+
+#[tokio::test]
+async fn a_history_without_a_head_ends_in_its_last_message() {
+    let store = store().await;
+    let c = store.conversation_of("c", None).await;
+    let mut parent = None;
+    let mut messages = Vec::new();
+    for seq in 0..6 {
+        let next = message(c, parent, seq);
+        parent = Some(next.message.id);
+        messages.push(next);
+    }
+    for part in messages.chunks(4) {
+        store.restore(RestoreBatch { messages: part.to_vec(), ..RestoreBatch::default() }).await.unwrap();
+    }
+    let stored = store.conversation(c).await.unwrap();
+    assert_eq!((stored.head_message_id, stored.message_count), (parent, 6));
+    assert_eq!(store.branch(c, None, 1000).await.unwrap().len(), 6);
+}

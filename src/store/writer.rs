@@ -1,0 +1,406 @@
+//! The one writer: a thread that owns the writing connection and commits what waits in groups.
+//!
+//! A request is a closure over the connection, inside a transaction. The thread takes what waits, without waiting
+//! for more, gives each request a savepoint of its own and answers only after the commit: sixteen clients share
+//! one sync of the disk, and one client's error never undoes another's work.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::{Doing, Error, Kind, Result};
+
+/// Requests that may wait; who comes later waits in line.
+const QUEUE: usize = 1024;
+/// Requests of one commit: more would only make the first of them wait longer.
+const GROUP: usize = 256;
+
+/// A request that has run and waits for the commit.
+struct Ran {
+    /// Why it failed, if it did.
+    failure: Option<Kind>,
+    /// Tells the caller its own result, or else the error that took the whole group down.
+    answer: Box<dyn FnOnce(Option<Error>) + Send>,
+}
+
+/// Runs a request, or refuses it with the reason why no transaction could begin.
+type Work = Box<dyn FnOnce(Result<&Connection>) -> Ran + Send>;
+
+enum Request {
+    Write(Work),
+    Close(oneshot::Sender<Result<()>>),
+}
+
+/// The handle to the thread; it ends when this is dropped or closed.
+pub(super) struct Writer {
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// Gives the connection to a thread of its own.
+    pub(super) fn start(connection: Connection) -> Result<Self> {
+        let (requests, queue) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || serve(connection, queue))
+            .doing(Kind::Internal, "start the writer thread")?;
+        Ok(Self { requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Runs `work` in a transaction and answers when it is committed. If the caller goes away meanwhile, the work
+    /// is done all the same.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (sender, answer) = oneshot::channel();
+        let request = Request::Write(Box::new(move |connection| {
+            let result = connection.and_then(|connection| {
+                catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|panic| {
+                    Err(Error::internal(format!("a write panicked: {}", panic_text(panic.as_ref()))))
+                })
+            });
+            Ran {
+                failure: result.as_ref().err().map(Error::kind),
+                answer: Box::new(move |group| {
+                    let _ = sender.send(result.and_then(|done| group.map_or(Ok(done), Err)));
+                }),
+            }
+        }));
+        self.sender()?.send(request).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Lets the requests that wait run, tidies the database up and ends the thread.
+    pub(super) async fn close(&self) -> Result<()> {
+        let sender =
+            self.requests.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(closed)?;
+        let (told, done) = oneshot::channel();
+        sender.send(Request::Close(told)).await.map_err(|_| closed())?;
+        drop(sender);
+        let result = done.await.map_err(|_| closed())?;
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // it told us as its last act, so there is next to nothing to wait for
+        thread.map(JoinHandle::join);
+        result
+    }
+
+    fn sender(&self) -> Result<mpsc::Sender<Request>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.requests.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+pub(super) fn closed() -> Error {
+    Error::new(Kind::Busy, "the store is closed").hint("the daemon is stopping; try again when it runs")
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}
+
+fn serve(connection: Connection, mut queue: mpsc::Receiver<Request>) {
+    let mut waiting = Vec::with_capacity(GROUP);
+    while let Some(first) = queue.blocking_recv() {
+        let mut next = Some(first);
+        let mut close = None;
+        while let Some(request) = next.take() {
+            match request {
+                Request::Write(work) => waiting.push(work),
+                Request::Close(told) => close = Some(told),
+            }
+            if waiting.len() < GROUP {
+                next = queue.try_recv().ok();
+            }
+        }
+        while !waiting.is_empty() {
+            commit_group(&connection, &mut waiting);
+        }
+        if let Some(told) = close {
+            queue.close();
+            // what was sent while we closed still gets its turn
+            while let Ok(request) = queue.try_recv() {
+                if let Request::Write(work) = request {
+                    waiting.push(work);
+                    commit_group(&connection, &mut waiting);
+                }
+            }
+            let tidied = tidy(connection);
+            let _ = told.send(tidied);
+            return;
+        }
+    }
+}
+
+/// Leaves a database without a log behind. The checkpoint may find a reader in its way: the log then stays, which
+/// loses nothing.
+fn tidy(connection: Connection) -> Result<()> {
+    connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")?;
+    connection.close().map_err(|(_, error)| Error::from(error))
+}
+
+/// Runs what waits in one transaction and answers. If the whole transaction is lost, whoever had run is told so,
+/// and the rest stays in `waiting` for the next one.
+fn commit_group(connection: &Connection, waiting: &mut Vec<Work>) {
+    let mut ran = Vec::with_capacity(waiting.len());
+    let failure = run_group(connection, waiting, &mut ran).err();
+    if let Some(error) = &failure {
+        if !connection.is_autocommit()
+            && let Err(error) = execute(connection, "ROLLBACK")
+        {
+            tracing::error!(error = %error, "could not roll back");
+        }
+        if ran.is_empty() {
+            // not even a transaction could begin, and the next one would not fare better
+            ran.extend(waiting.drain(..).map(|work| work(Err(copy(error)))));
+        }
+    }
+    for request in ran {
+        (request.answer)(failure.as_ref().map(copy));
+    }
+}
+
+fn run_group(connection: &Connection, waiting: &mut Vec<Work>, ran: &mut Vec<Ran>) -> Result<()> {
+    execute(connection, "BEGIN IMMEDIATE")?;
+    let alone = waiting.len() == 1;
+    let mut rest = std::mem::take(waiting).into_iter();
+    let mut outcome = Ok(());
+    for work in rest.by_ref() {
+        // alone, a request needs no savepoint: its failure rolls everything back
+        outcome = if alone { run_alone(connection, work, ran) } else { run_beside(connection, work, ran) };
+        if outcome.is_err() {
+            break;
+        }
+    }
+    waiting.extend(rest);
+    outcome?;
+    if connection.is_autocommit() { Ok(()) } else { execute(connection, "COMMIT") }
+}
+
+fn run_alone(connection: &Connection, work: Work, ran: &mut Vec<Ran>) -> Result<()> {
+    let request = work(Ok(connection));
+    let failure = request.failure;
+    ran.push(request);
+    match (failure, connection.is_autocommit()) {
+        (Some(_), false) => execute(connection, "ROLLBACK"),
+        (None, true) => Err(lost(failure)),
+        _ => Ok(()),
+    }
+}
+
+/// Errors only where the transaction of the whole group is lost.
+fn run_beside(connection: &Connection, work: Work, ran: &mut Vec<Ran>) -> Result<()> {
+    execute(connection, "SAVEPOINT request")?;
+    let request = work(Ok(connection));
+    let failure = request.failure;
+    ran.push(request);
+    if connection.is_autocommit() {
+        return Err(lost(failure));
+    }
+    if failure.is_some() {
+        execute(connection, "ROLLBACK TO request")?;
+    }
+    execute(connection, "RELEASE request")
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<()> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// SQLite rolls a whole transaction back by itself when the disk is full or fails.
+fn lost(cause: Option<Kind>) -> Error {
+    match cause {
+        Some(Kind::StorageFull) => {
+            Error::new(Kind::StorageFull, "another write of the same group found the disk full")
+                .hint("free some space on the disk that holds the database; nothing was changed")
+        }
+        _ => Error::new(Kind::Storage, "the database took back the writes of the same group")
+            .hint("see the log for the first error; nothing was changed"),
+    }
+}
+
+fn copy(error: &Error) -> Error {
+    let copy = Error::new(error.kind(), error.full_text());
+    match error.hint_text() {
+        Some(hint) => copy.hint(hint),
+        None => copy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn writer() -> (tempfile::TempDir, Arc<Writer>) {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Connection::open(folder.path().join("a.db")).unwrap();
+        db.pragma_update(None, "journal_mode", "WAL").unwrap();
+        db.execute_batch("CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)").unwrap();
+        (folder, Arc::new(Writer::start(db).unwrap()))
+    }
+
+    /// Keeps the thread busy until the answer is dropped, so that what is sent meanwhile forms one group.
+    async fn block(
+        writer: &Arc<Writer>,
+    ) -> (std::sync::mpsc::Sender<()>, tokio::task::JoinHandle<Result<()>>) {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (begun, started) = oneshot::channel();
+        let busy = Arc::clone(writer);
+        let task = tokio::spawn(async move {
+            busy.write(move |_| {
+                let _ = begun.send(());
+                let _ = held.recv();
+                Ok(())
+            })
+            .await
+        });
+        started.await.unwrap();
+        (release, task)
+    }
+
+    async fn rows(writer: &Writer) -> Vec<i64> {
+        writer
+            .write(|db| {
+                let mut rows = db.prepare("SELECT a FROM t ORDER BY a")?;
+                let rows = rows.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+                Ok(rows)
+            })
+            .await
+            .unwrap()
+    }
+
+    fn insert(db: &Connection, a: i64) -> Result<()> {
+        db.execute("INSERT INTO t VALUES(?1, NULL)", [a])?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_failing_request_does_not_fail_its_neighbours() {
+        let (_folder, writer) = writer();
+        let (release, task) = block(&writer).await;
+        let mut group = Vec::new();
+        for a in 0..20 {
+            let writer = Arc::clone(&writer);
+            group.push(tokio::spawn(async move {
+                writer
+                    .write(move |db| {
+                        insert(db, a)?;
+                        match a % 3 {
+                            1 => Err(Error::invalid("no")),
+                            2 => panic!("boom {a}"),
+                            _ => Ok(a),
+                        }
+                    })
+                    .await
+            }));
+            tokio::task::yield_now().await;
+        }
+        release.send(()).unwrap();
+        task.await.unwrap().unwrap();
+        for (a, result) in group.into_iter().enumerate() {
+            match (a % 3, result.await.unwrap()) {
+                (0, Ok(b)) => assert_eq!(a as i64, b),
+                (1, Err(error)) => assert_eq!(error.kind(), Kind::Invalid),
+                (2, Err(error)) => {
+                    assert_eq!(error.kind(), Kind::Internal);
+                    assert!(error.to_string().contains(&format!("boom {a}")), "{error}");
+                }
+                (_, other) => panic!("{a}: {other:?}"),
+            }
+        }
+        assert_eq!(rows(&writer).await, (0..20).filter(|a| a % 3 == 0).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_request_alone_is_rolled_back_whole() {
+        let (_folder, writer) = writer();
+        let failed = writer.write(|db| insert(db, 1).and(Err::<(), _>(Error::invalid("no")))).await;
+        assert_eq!(failed.unwrap_err().kind(), Kind::Invalid);
+        assert_eq!(rows(&writer).await, [0; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_fails_cleanly_and_writing_goes_on_after() {
+        let (_folder, writer) = writer();
+        writer.write(|db| insert(db, 1)).await.unwrap();
+        writer.write(|db| Ok(db.execute_batch("PRAGMA max_page_count = 8")?)).await.unwrap();
+        for size in [100_000, 1_000_000] {
+            let full = writer
+                .write(move |db| {
+                    db.execute("INSERT INTO t(b) VALUES(zeroblob(?1))", [size])?;
+                    Ok(())
+                })
+                .await
+                .unwrap_err();
+            assert_eq!(full.kind(), Kind::StorageFull, "{full}");
+            assert!(full.hint_text().is_some());
+        }
+        writer.write(|db| Ok(db.execute_batch("PRAGMA max_page_count = 100000")?)).await.unwrap();
+        writer.write(|db| insert(db, 2)).await.unwrap();
+        assert_eq!(rows(&writer).await, [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn if_the_database_rolls_back_by_itself_the_whole_group_is_told() {
+        let (_folder, writer) = writer();
+        let (release, task) = block(&writer).await;
+        let mut group = Vec::new();
+        for a in 0..3 {
+            let writer = Arc::clone(&writer);
+            group.push(tokio::spawn(async move {
+                writer
+                    .write(move |db| {
+                        insert(db, a)?;
+                        if a == 1 {
+                            // what SQLite does on SQLITE_FULL and SQLITE_IOERR
+                            db.execute_batch("ROLLBACK")?;
+                            return Err(Error::new(Kind::StorageFull, "full"));
+                        }
+                        Ok(())
+                    })
+                    .await
+            }));
+            tokio::task::yield_now().await;
+        }
+        release.send(()).unwrap();
+        task.await.unwrap().unwrap();
+        let mut kinds = Vec::new();
+        for result in group {
+            kinds.push(result.await.unwrap().err().map(|error| error.kind()));
+        }
+        assert_eq!(kinds, [Some(Kind::StorageFull), Some(Kind::StorageFull), None]);
+        assert_eq!(rows(&writer).await, [2]);
+    }
+
+    #[tokio::test]
+    async fn close_lets_what_waits_run_and_refuses_what_comes_later() {
+        let (_folder, writer) = writer();
+        let (release, task) = block(&writer).await;
+        let waiting = Arc::clone(&writer);
+        let waiting = tokio::spawn(async move { waiting.write(|db| insert(db, 7)).await });
+        tokio::task::yield_now().await;
+        release.send(()).unwrap();
+        writer.close().await.unwrap();
+        task.await.unwrap().unwrap();
+        waiting.await.unwrap().unwrap();
+        let late = writer.write(|db| insert(db, 8)).await.unwrap_err();
+        assert_eq!(late.kind(), Kind::Busy);
+        assert_eq!(writer.close().await.unwrap_err().kind(), Kind::Busy);
+    }
+}
