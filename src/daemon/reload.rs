@@ -1,7 +1,5 @@
 //! New settings for a running daemon: all of a valid file, or nothing of an invalid one.
 
-use std::path::Path;
-
 use super::Options;
 use super::logging::Logging;
 use crate::config::{self, Applies, Change, Config};
@@ -13,7 +11,6 @@ use crate::paths::Paths;
 pub(super) struct Settings {
     options: Options,
     running: Config,
-    file: std::path::PathBuf,
 }
 
 /// What a reload did.
@@ -28,7 +25,7 @@ pub(super) struct Reloaded {
 impl Settings {
     pub(super) fn load(options: Options) -> Result<Self> {
         let loaded = config::load(&options.paths, options.env.iter().cloned(), &options.flags)?;
-        Ok(Self { options, running: loaded.config, file: loaded.file })
+        Ok(Self { options, running: loaded.config })
     }
 
     /// The settings that count now.
@@ -42,11 +39,6 @@ impl Settings {
 
     pub(super) fn env(&self) -> &[(String, String)] {
         &self.options.env
-    }
-
-    /// The config file, whether it exists or not.
-    pub(super) fn file(&self) -> &Path {
-        &self.file
     }
 
     /// Loads the settings again and hands the changed ones out. On an error nothing has changed.

@@ -1,4 +1,5 @@
 //! All integration tests in one binary, a file per topic.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 #[path = "support/brought.rs"]
 mod brought;
