@@ -192,7 +192,7 @@ fn child_with_a_full_disk() {
         Ok(())
     };
     // A third of the room is in use by something else, which will go.
-    fs::write(folder.join("ballast"), vec![1u8; 6 << 20]).unwrap();
+    fs::write(folder.join("ballast"), vec![1u8; 3 << 20]).unwrap();
     let mut stored = 0;
     let error = loop {
         match put(stored * 200) {
@@ -229,7 +229,7 @@ fn child_with_a_full_disk() {
 fn a_full_disk_is_told_and_got_over() {
     let root = tempfile::tempdir().unwrap();
     let child = this_test("child_with_a_full_disk");
-    let script = r#"mount -t tmpfs -o size=16m tmpfs "$NOSSO_FULL_FOLDER" || exit 77; exec "$0" "$@""#;
+    let script = r#"mount -t tmpfs -o size=10m tmpfs "$NOSSO_FULL_FOLDER" || exit 77; exec "$0" "$@""#;
     let output = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
         .arg(child.get_program())

@@ -51,12 +51,9 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 fn fill(folder: &Path, vectors: &[Vec<f32>]) -> Index {
     let index = open(folder, DIMENSION);
     let (_, took) = timed(|| {
-        for (part, some) in vectors.chunks(256).enumerate() {
-            let some: Vec<(u32, Vec<f32>)> = ((part * 256) as u32..).zip(some.iter().cloned()).collect();
+        for (part, some) in vectors.chunks(4096).enumerate() {
+            let some: Vec<(u32, Vec<f32>)> = ((part * 4096) as u32..).zip(some.iter().cloned()).collect();
             index.put(&some).unwrap();
-            if index.wants_merge() {
-                index.merge().unwrap();
-            }
         }
         index.merge().unwrap();
     });

@@ -58,6 +58,10 @@ const CANDIDATES: u32 = 100;
 /// From how many neighbours on more candidates are scored: a 25th of them each, four to begin with.
 const CANDIDATES_FOR: u32 = 25;
 
+/// Scoring one vector exactly costs as much as looking at about this many codes, so that a narrower filter is worth
+/// no scan.
+const EXACT_SHARE: u64 = 100;
+
 /// The fresh part is merged from this many changes on ...
 const MERGE_FROM: u64 = 1024;
 /// ... or from this share of the exact part, because a merge costs a pass over it ...
@@ -224,6 +228,8 @@ impl Index {
     /// Stores vectors, each in place of what its id had: durable and found by searches when this returns. Nothing
     /// is stored when one of them has the wrong dimension, is zero or not finite ([`Kind::Invalid`], names the id);
     /// more than 4096 are stored in parts, and [`Kind::StorageFull`] may come between these.
+    ///
+    /// To fill an index quickly: put thousands at a time and leave the merging to this, which does it when it must.
     pub fn put(&self, vectors: &[(u32, Vec<f32>)]) -> Result<()> {
         for (id, vector) in vectors {
             check_vector(format_args!("vector {id}"), vector, self.inner.dimension)?;
@@ -253,7 +259,7 @@ impl Index {
     }
 
     /// The `limit` nearest vectors, best first; of equals the smaller id. `among`: only these ids count, and all of
-    /// them do. Errors: [`Kind::Invalid`] for a query of the wrong dimension, zero or not finite.
+    /// them do; ascending ids are quickest. Errors: [`Kind::Invalid`] for a query of the wrong dimension, zero or not finite.
     pub fn search(&self, query: &[f32], limit: usize, among: Option<&[u32]>) -> Result<Vec<Neighbour>> {
         self.inner.exact.environment.check_open()?;
         check_vector("the query", query, self.inner.dimension)?;
@@ -285,12 +291,11 @@ impl Index {
             Some(among) => among.intersection_len(codes.ids()),
             None => codes.ids().len(),
         };
-        // Scoring a vector exactly costs as much as looking at some hundred codes.
-        if eligible <= n as u64 * 2 {
+        if eligible <= (n as u64 * 2).max(codes.ids().len() / EXACT_SHARE) {
             let all = among.map_or_else(|| codes.ids().clone(), |among| among & codes.ids());
             return all.into_iter().filter(|id| !fresh.hides(*id)).collect();
         }
-        let wanted = |id| !fresh.hides(id) && among.is_none_or(|among| among.contains(id));
+        let wanted = |id| among.is_none_or(|among| among.contains(id)) && !fresh.hides(id);
         codes.nearest(query, n, wanted).into_iter().map(|found| found.id).collect()
     }
 
