@@ -41,19 +41,11 @@ impl Settings {
         &self.options.env
     }
 
-<<<<<<< HEAD
     /// A variable of the process.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.options.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The config file, whether it exists or not.
-    pub(super) fn file(&self) -> &Path {
-        &self.file
-    }
-
-=======
->>>>>>> daemon
     /// Loads the settings again and hands the changed ones out. On an error nothing has changed.
     pub(super) async fn reload(&mut self, memory: &Memory, logging: &Logging) -> Result<Reloaded> {
         let Options { paths, env, flags } = &self.options;
