@@ -116,10 +116,10 @@ fn killed_at_any_moment_it_keeps_what_was_acknowledged() {
             .spawn()
             .unwrap();
         // Lines that were written before the kill are in the pipe and are read to its end after it.
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut pending: Option<(String, u32, u64)> = None;
         let mut seen = 0;
-        while let Some(line) = lines.next() {
+        for line in lines {
             let words: Vec<&str> = line.split_whitespace().collect();
             let (what, rest) = match words[..] {
                 ["try", what, id, at] => (what, (id, at, true)),

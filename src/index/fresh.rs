@@ -37,13 +37,18 @@ pub(super) struct FreshPart {
 /// One state of the fresh part. Never changed once it is published.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fresh {
-    entries: HashMap<u32, Entry>,
+    /// In the order they came in, which is about their order in memory: a scan in random order takes three times
+    /// as long.
+    entries: Vec<Entry>,
+    /// Where in `entries` an id is.
+    places: HashMap<u32, usize>,
     /// Counts changes, so that a merge can tell what came in after it began.
     clock: u64,
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
+    id: u32,
     at: u64,
     inverse_length: f32,
     vector: Option<Arc<[f32]>>,
@@ -104,10 +109,11 @@ impl FreshPart {
     pub(super) fn forget(&self, merged: &Fresh) -> Result<()> {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Fresh::clone(&self.state());
-        next.entries.retain(|id, entry| merged.entries.get(id).is_none_or(|old| old.at != entry.at));
+        next.entries.retain(|entry| merged.entry(entry.id).is_none_or(|old| old.at != entry.at));
+        next.places = next.entries.iter().enumerate().map(|(place, entry)| (entry.id, place)).collect();
         self.environment.write("forget what was merged", |txn| {
-            for id in merged.entries.keys().filter(|id| !next.entries.contains_key(id)) {
-                self.changes.delete(txn, id)?;
+            for entry in merged.entries.iter().filter(|entry| !next.hides(entry.id)) {
+                self.changes.delete(txn, &entry.id)?;
             }
             Ok(())
         })?;
@@ -143,18 +149,18 @@ impl Fresh {
 
     /// Whether this part decides about `id`: what the exact part holds under it is outdated then.
     pub(super) fn hides(&self, id: u32) -> bool {
-        self.entries.contains_key(&id)
+        self.places.contains_key(&id)
     }
 
     /// Some(None): removed; None: nothing is known here.
     pub(super) fn get(&self, id: u32) -> Option<Option<&[f32]>> {
-        self.entries.get(&id).map(|entry| entry.vector.as_deref())
+        self.entry(id).map(|entry| entry.vector.as_deref())
     }
 
     /// All changes by ascending id, which is the order that loads fastest.
     pub(super) fn changes(&self) -> Vec<Change> {
         let mut changes: Vec<Change> =
-            self.entries.iter().map(|(id, entry)| (*id, entry.vector.clone())).collect();
+            self.entries.iter().map(|entry| (entry.id, entry.vector.clone())).collect();
         changes.sort_unstable_by_key(|(id, _)| *id);
         changes
     }
@@ -162,11 +168,11 @@ impl Fresh {
     /// Ids in the exact part as they are once this is merged.
     pub(super) fn over(&self, exact: &RoaringBitmap) -> RoaringBitmap {
         let mut ids = exact.clone();
-        for (id, entry) in &self.entries {
+        for entry in &self.entries {
             if entry.vector.is_some() {
-                ids.insert(*id)
+                ids.insert(entry.id)
             } else {
-                ids.remove(*id)
+                ids.remove(entry.id)
             };
         }
         ids
@@ -175,11 +181,11 @@ impl Fresh {
     /// The `n` best of the ids that `wanted` accepts; `query` is a unit vector. Exact.
     pub(super) fn nearest(&self, query: &[f32], n: usize, wanted: impl Fn(u32) -> bool) -> Vec<Neighbour> {
         let mut best = Best::of(n);
-        for (id, entry) in &self.entries {
+        for entry in &self.entries {
             if let Some(vector) = &entry.vector
-                && wanted(*id)
+                && wanted(entry.id)
             {
-                best.offer(*id, (dot(query, vector) * entry.inverse_length).clamp(-1.0, 1.0));
+                best.offer(entry.id, (dot(query, vector) * entry.inverse_length).clamp(-1.0, 1.0));
             }
         }
         best.into_sorted()
@@ -188,7 +194,18 @@ impl Fresh {
     fn set(&mut self, id: u32, vector: Option<Arc<[f32]>>) {
         self.clock += 1;
         let inverse_length = vector.as_deref().map_or(0.0, |vector| length(vector).recip());
-        self.entries.insert(id, Entry { at: self.clock, inverse_length, vector });
+        let entry = Entry { id, at: self.clock, inverse_length, vector };
+        match self.places.get(&id) {
+            Some(&place) => self.entries[place] = entry,
+            None => {
+                self.places.insert(id, self.entries.len());
+                self.entries.push(entry);
+            }
+        }
+    }
+
+    fn entry(&self, id: u32) -> Option<&Entry> {
+        self.places.get(&id).map(|&place| &self.entries[place])
     }
 }
 
