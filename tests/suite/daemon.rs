@@ -1,6 +1,7 @@
 //! The real daemon as a process: its start, what it tells the service manager, its reload and its stop.
 
-use std::os::unix::net::UnixDatagram;
+use std::io::Write;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -32,6 +33,39 @@ fn it_serves_its_pages_and_stops_in_order() {
     daemon.wait_for_log("stopped");
     assert_eq!(daemon.ended(STOP).code(), Some(0));
     assert!(!home.socket().exists(), "the socket should be gone");
+}
+
+/// A request of which the end does not come: what holds a stop up.
+fn unfinished_request(home: &Home) -> UnixStream {
+    let mut stream = UnixStream::connect(home.socket()).unwrap();
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    stream.write_all(head.as_bytes()).unwrap();
+    // served on the same runtime: once this answers, the other one has been let in
+    assert_eq!(get(&home.socket(), "/health").0, 200);
+    stream
+}
+
+#[test]
+fn a_client_that_hangs_does_not_hold_the_stop_up() {
+    let home = Home::new();
+    let mut daemon = Daemon::start(&home);
+    let _client = unfinished_request(&home);
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended(STOP).code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let home = Home::new();
+    let mut daemon = Daemon::start(&home);
+    let _client = unfinished_request(&home);
+    daemon.signal(Signal::TERM);
+    daemon.wait_for_log("told to stop");
+    daemon.signal(Signal::INT);
+    daemon.wait_for_log("a second time");
+    assert_eq!(daemon.ended(Duration::from_secs(1)).code(), Some(1));
+    // and what it left is no hindrance
+    let _next = Daemon::start(&home);
 }
 
 #[test]
