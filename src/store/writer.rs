@@ -31,7 +31,15 @@ type Work = Box<dyn FnOnce(Result<&Connection>) -> Ran + Send>;
 
 enum Request {
     Write(Work),
-    Close(oneshot::Sender<Result<()>>),
+    /// Between two transactions.
+    Alone(Alone, oneshot::Sender<Result<()>>),
+}
+
+enum Alone {
+    /// Write the log back into the database.
+    Checkpoint,
+    /// Do so, close the database and end the thread.
+    Close,
 }
 
 /// The handle to the thread; it ends when this is dropped or closed.
@@ -75,12 +83,19 @@ impl Writer {
         answer.await.map_err(|_| closed())?
     }
 
+    /// Writes the log back into the database and empties it, as far as no reader is in the way.
+    pub(super) async fn checkpoint(&self) -> Result<()> {
+        let (told, done) = oneshot::channel();
+        self.sender()?.send(Request::Alone(Alone::Checkpoint, told)).await.map_err(|_| closed())?;
+        done.await.map_err(|_| closed())?
+    }
+
     /// Lets the requests that wait run, tidies the database up and ends the thread.
     pub(super) async fn close(&self) -> Result<()> {
         let sender =
             self.requests.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(closed)?;
         let (told, done) = oneshot::channel();
-        sender.send(Request::Close(told)).await.map_err(|_| closed())?;
+        sender.send(Request::Alone(Alone::Close, told)).await.map_err(|_| closed())?;
         drop(sender);
         let result = done.await.map_err(|_| closed())?;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -116,40 +131,50 @@ fn serve(connection: Connection, mut queue: mpsc::Receiver<Request>) {
     let mut waiting = Vec::with_capacity(GROUP);
     while let Some(first) = queue.blocking_recv() {
         let mut next = Some(first);
-        let mut close = None;
+        let mut alone = None;
         while let Some(request) = next.take() {
             match request {
-                Request::Write(work) => waiting.push(work),
-                Request::Close(told) => close = Some(told),
-            }
-            if waiting.len() < GROUP {
-                next = queue.try_recv().ok();
-            }
-        }
-        while !waiting.is_empty() {
-            commit_group(&connection, &mut waiting);
-        }
-        if let Some(told) = close {
-            queue.close();
-            // what was sent while we closed still gets its turn
-            while let Ok(request) = queue.try_recv() {
-                if let Request::Write(work) = request {
+                Request::Write(work) => {
                     waiting.push(work);
-                    commit_group(&connection, &mut waiting);
+                    if waiting.len() < GROUP {
+                        next = queue.try_recv().ok();
+                    }
                 }
+                Request::Alone(what, told) => alone = Some((what, told)),
             }
-            let tidied = tidy(connection);
-            let _ = told.send(tidied);
-            return;
+        }
+        commit_all(&connection, &mut waiting);
+        match alone {
+            None => {}
+            Some((Alone::Checkpoint, told)) => drop(told.send(checkpoint(&connection))),
+            Some((Alone::Close, told)) => {
+                queue.close();
+                // what was sent while we closed still gets its turn
+                while let Ok(request) = queue.try_recv() {
+                    if let Request::Write(work) = request {
+                        waiting.push(work);
+                    }
+                }
+                commit_all(&connection, &mut waiting);
+                let closed =
+                    checkpoint(&connection).and(connection.close().map_err(|(_, error)| Error::from(error)));
+                let _ = told.send(closed);
+                return;
+            }
         }
     }
 }
 
-/// Leaves a database without a log behind. The checkpoint may find a reader in its way: the log then stays, which
-/// loses nothing.
-fn tidy(connection: Connection) -> Result<()> {
-    connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")?;
-    connection.close().map_err(|(_, error)| Error::from(error))
+/// The checkpoint may find a reader in its way: then a part of the log stays, which loses nothing.
+fn checkpoint(connection: &Connection) -> Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(())
+}
+
+fn commit_all(connection: &Connection, waiting: &mut Vec<Work>) {
+    while !waiting.is_empty() {
+        commit_group(connection, waiting);
+    }
 }
 
 /// Runs what waits in one transaction and answers. If the whole transaction is lost, whoever had run is told so,

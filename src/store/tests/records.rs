@@ -314,6 +314,19 @@ async fn deleting_a_conversation_takes_everything_along() {
     assert_eq!(store.queue_counts().await.unwrap().ready, 1);
 }
 
+#[tokio::test]
+async fn a_long_conversation_is_deleted_whole() {
+    let store = store().await;
+    let c = store.conversation_of("long", None).await;
+    for _ in 0..3 {
+        store.append(append(c, (0..250).map(|_| said("x")).collect())).await.unwrap();
+    }
+    let gone = store.delete_conversation(c).await.unwrap();
+    assert_eq!((gone.deleted, gone.messages), (true, 750));
+    assert_eq!(store.counts().await.unwrap(), Counts::default());
+    assert_eq!(store.conversation(c).await.unwrap_err().kind(), Kind::NotFound);
+}
+
 /// Goes through a list by its cursors.
 async fn pages<T, F: Future<Output = crate::api::Page<T>>>(
     mut page: impl FnMut(Option<Cursor>) -> F,
@@ -458,6 +471,29 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     let recovered = Store::open(options(copy.path())).await.unwrap();
     assert_eq!(recovered.message(id).await.unwrap().content, "kept");
     assert_eq!(recovered.identity(), temporary.identity());
+}
+
+#[tokio::test]
+async fn a_deleted_text_is_no_longer_in_the_files() {
+    let store = store().await;
+    let c = store.conversation_of("c", None).await;
+    for n in 0..300 {
+        store.say(c, &format!("filling number {n}")).await;
+    }
+    let secret = store.say(c, "the key is zqxjkvbwp").await.id;
+    let fact = store.remember("also zqxjkvbwp").await;
+    let holds = |store: &crate::store::testing::Temporary| {
+        ["nosso.db", "nosso.db-wal"].iter().any(|name| {
+            let bytes = std::fs::read(store.folder.path().join(name)).unwrap();
+            memchr::memmem::find(&bytes, b"zqxjkvbwp").is_some()
+        })
+    };
+    store.maintain().await.unwrap();
+    assert!(holds(&store));
+    store.delete_message(secret).await.unwrap();
+    store.delete_memory(fact).await.unwrap();
+    store.maintain().await.unwrap();
+    assert!(!holds(&store));
 }
 
 #[tokio::test]
