@@ -35,7 +35,7 @@ async fn begin(store: &Store) -> ConversationId {
 async fn appends_through_the_writer_against_a_plain_loop() {
     const N: usize = 2000;
     for _ in 0..3 {
-        let folder = tempfile::tempdir_in(".").unwrap();
+        let folder = tempfile::tempdir_in("target").unwrap();
         let (db, _) = open::open(&full(folder.path())).unwrap();
         let id = ConversationId::new();
         let mut n = 0;
@@ -61,7 +61,7 @@ async fn appends_through_the_writer_against_a_plain_loop() {
         plain(200);
         let plain = plain(N);
 
-        let other = tempfile::tempdir_in(".").unwrap();
+        let other = tempfile::tempdir_in("target").unwrap();
         let store = Store::open(full(other.path())).await.unwrap();
         let id = begin(&store).await;
         let mut rates = Vec::new();
@@ -96,7 +96,7 @@ async fn appends_through_the_writer_against_a_plain_loop() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "prints figures"]
 async fn deletes_that_leave_no_trace() {
-    let folder = tempfile::tempdir_in(".").unwrap();
+    let folder = tempfile::tempdir_in("target").unwrap();
     let store = Store::open(full(folder.path())).await.unwrap();
     let mut ids = Vec::new();
     let begun = Instant::now();
@@ -131,7 +131,7 @@ async fn deletes_that_leave_no_trace() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "prints figures"]
 async fn a_large_store() {
-    let folder = tempfile::tempdir_in(".").unwrap();
+    let folder = tempfile::tempdir_in("target").unwrap();
     let store = Store::open(full(folder.path())).await.unwrap();
     let id = begin(&store).await;
     let begun = Instant::now();
