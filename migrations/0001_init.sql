@@ -13,7 +13,8 @@ CREATE TABLE store(
   conversations INTEGER NOT NULL DEFAULT 0,
   messages INTEGER NOT NULL DEFAULT 0,
   memories INTEGER NOT NULL DEFAULT 0,
-  chunks INTEGER NOT NULL DEFAULT 0
+  chunks INTEGER NOT NULL DEFAULT 0,
+  deleted_texts INTEGER NOT NULL DEFAULT 0 -- whose words the full text still holds in its old segments
 ) STRICT;
 INSERT INTO store(id, identity, created_at)
   VALUES(1, randomblob(16), CAST(unixepoch('subsec') * 1000 AS INTEGER));
@@ -164,11 +165,12 @@ CREATE TRIGGER message_inserted AFTER INSERT ON message BEGIN
 END;
 CREATE TRIGGER message_deleted AFTER DELETE ON message BEGIN
   INSERT INTO message_fts(message_fts, rowid, content) VALUES('delete', old.id, old.content);
-  UPDATE store SET messages = messages - 1 WHERE id = 1;
+  UPDATE store SET messages = messages - 1, deleted_texts = deleted_texts + 1 WHERE id = 1;
 END;
 CREATE TRIGGER message_changed AFTER UPDATE OF content ON message BEGIN
   INSERT INTO message_fts(message_fts, rowid, content) VALUES('delete', old.id, old.content);
   INSERT INTO message_fts(rowid, content) VALUES(new.id, new.content);
+  UPDATE store SET deleted_texts = deleted_texts + 1 WHERE id = 1;
 END;
 
 CREATE TRIGGER memory_inserted AFTER INSERT ON memory BEGIN
@@ -177,11 +179,12 @@ CREATE TRIGGER memory_inserted AFTER INSERT ON memory BEGIN
 END;
 CREATE TRIGGER memory_deleted AFTER DELETE ON memory BEGIN
   INSERT INTO memory_fts(memory_fts, rowid, content) VALUES('delete', old.id, old.content);
-  UPDATE store SET memories = memories - 1 WHERE id = 1;
+  UPDATE store SET memories = memories - 1, deleted_texts = deleted_texts + 1 WHERE id = 1;
 END;
 CREATE TRIGGER memory_changed AFTER UPDATE OF content ON memory BEGIN
   INSERT INTO memory_fts(memory_fts, rowid, content) VALUES('delete', old.id, old.content);
   INSERT INTO memory_fts(rowid, content) VALUES(new.id, new.content);
+  UPDATE store SET deleted_texts = deleted_texts + 1 WHERE id = 1;
 END;
 
 -- Every chunk has, in every space that is not dropped, exactly one of an embed job and a vector.

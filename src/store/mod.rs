@@ -3,6 +3,9 @@
 //! All writes go through one thread that commits them in groups (`writer`); reads go to a pool of read-only
 //! connections (`readers`). A write is answered when it is on the disk. Nothing here holds a lock or a transaction
 //! over an `.await`, and nothing outside this module speaks SQL.
+//!
+//! There are no statistics (`ANALYZE`, `PRAGMA optimize`): every query is written for one plan, which a test checks,
+//! and statistics of a small database make full text scan its own tables when it has grown, at each append.
 
 mod append;
 mod chunks;
@@ -14,6 +17,7 @@ mod filter;
 mod hydrate;
 mod jobs;
 mod lexical;
+mod maintenance;
 mod memories;
 mod messages;
 mod migrate;
@@ -138,13 +142,6 @@ impl Store {
         log.push("-wal");
         let bytes = |path: &std::path::Path| path.metadata().map_or(0, |found| found.len());
         (bytes(&self.0.database), bytes(log.as_ref()))
-    }
-
-    /// What is good to do when nothing else is to be done: refreshes the planner's statistics where they are
-    /// stale, and clears away what is left of dropped spaces.
-    pub async fn maintain(&self) -> Result<()> {
-        self.purge().await?;
-        self.write(|db| Ok(db.execute_batch("PRAGMA optimize")?)).await
     }
 
     async fn write<T: Send + 'static>(

@@ -69,14 +69,14 @@ fn memories_sql(condition: &Condition) -> String {
 fn matching(
     db: &Connection,
     sql: &str,
-    query: &String,
+    query: &str,
     condition: &Condition,
     limit: usize,
 ) -> Result<impl Iterator<Item = i64>> {
     let mut statement = db.prepare_cached(sql)?;
     let limit = limit as i64;
     let params: Vec<&dyn ToSql> =
-        std::iter::once(query as _).chain(condition.values()).chain([&limit as _]).collect();
+        std::iter::once(&query as _).chain(condition.values()).chain([&limit as _]).collect();
     let mut ids = Vec::new();
     until_interrupted(statement.query(&params[..])?, |row| {
         ids.push(row.get(0)?);

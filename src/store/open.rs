@@ -34,7 +34,6 @@ pub(super) fn open(options: &Options) -> Result<(Connection, String)> {
          WHERE state = 1",
         [Timestamp::now().as_millis()],
     )?;
-    connection.execute_batch("PRAGMA optimize = 0x10002")?;
     let identity: [u8; 16] =
         connection.query_row("SELECT identity FROM store WHERE id = 1", [], |row| row.get(0))?;
     Ok((connection, uuid::Builder::from_random_bytes(identity).into_uuid().to_string()))

@@ -31,7 +31,15 @@ type Work = Box<dyn FnOnce(Result<&Connection>) -> Ran + Send>;
 
 enum Request {
     Write(Work),
-    Close(oneshot::Sender<Result<()>>),
+    /// Between two transactions.
+    Alone(Alone, oneshot::Sender<Result<()>>),
+}
+
+enum Alone {
+    /// Write the log back into the database.
+    Checkpoint,
+    /// Do so, close the database and end the thread.
+    Close,
 }
 
 /// The handle to the thread; it ends when this is dropped or closed.
@@ -75,12 +83,19 @@ impl Writer {
         answer.await.map_err(|_| closed())?
     }
 
+    /// Writes the log back into the database and empties it, as far as no reader is in the way.
+    pub(super) async fn checkpoint(&self) -> Result<()> {
+        let (told, done) = oneshot::channel();
+        self.sender()?.send(Request::Alone(Alone::Checkpoint, told)).await.map_err(|_| closed())?;
+        done.await.map_err(|_| closed())?
+    }
+
     /// Lets the requests that wait run, tidies the database up and ends the thread.
     pub(super) async fn close(&self) -> Result<()> {
         let sender =
             self.requests.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(closed)?;
         let (told, done) = oneshot::channel();
-        sender.send(Request::Close(told)).await.map_err(|_| closed())?;
+        sender.send(Request::Alone(Alone::Close, told)).await.map_err(|_| closed())?;
         drop(sender);
         let result = done.await.map_err(|_| closed())?;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -116,40 +131,50 @@ fn serve(connection: Connection, mut queue: mpsc::Receiver<Request>) {
     let mut waiting = Vec::with_capacity(GROUP);
     while let Some(first) = queue.blocking_recv() {
         let mut next = Some(first);
-        let mut close = None;
+        let mut alone = None;
         while let Some(request) = next.take() {
             match request {
-                Request::Write(work) => waiting.push(work),
-                Request::Close(told) => close = Some(told),
-            }
-            if waiting.len() < GROUP {
-                next = queue.try_recv().ok();
-            }
-        }
-        while !waiting.is_empty() {
-            commit_group(&connection, &mut waiting);
-        }
-        if let Some(told) = close {
-            queue.close();
-            // what was sent while we closed still gets its turn
-            while let Ok(request) = queue.try_recv() {
-                if let Request::Write(work) = request {
+                Request::Write(work) => {
                     waiting.push(work);
-                    commit_group(&connection, &mut waiting);
+                    if waiting.len() < GROUP {
+                        next = queue.try_recv().ok();
+                    }
                 }
+                Request::Alone(what, told) => alone = Some((what, told)),
             }
-            let tidied = tidy(connection);
-            let _ = told.send(tidied);
-            return;
+        }
+        commit_all(&connection, &mut waiting);
+        match alone {
+            None => {}
+            Some((Alone::Checkpoint, told)) => drop(told.send(checkpoint(&connection))),
+            Some((Alone::Close, told)) => {
+                queue.close();
+                // what was sent while we closed still gets its turn
+                while let Ok(request) = queue.try_recv() {
+                    if let Request::Write(work) = request {
+                        waiting.push(work);
+                    }
+                }
+                commit_all(&connection, &mut waiting);
+                let closed =
+                    checkpoint(&connection).and(connection.close().map_err(|(_, error)| Error::from(error)));
+                let _ = told.send(closed);
+                return;
+            }
         }
     }
 }
 
-/// Leaves a database without a log behind. The checkpoint may find a reader in its way: the log then stays, which
-/// loses nothing.
-fn tidy(connection: Connection) -> Result<()> {
-    connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")?;
-    connection.close().map_err(|(_, error)| Error::from(error))
+/// The checkpoint may find a reader in its way: then a part of the log stays, which loses nothing.
+fn checkpoint(connection: &Connection) -> Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(())
+}
+
+fn commit_all(connection: &Connection, waiting: &mut Vec<Work>) {
+    while !waiting.is_empty() {
+        commit_group(connection, waiting);
+    }
 }
 
 /// Runs what waits in one transaction and answers. If the whole transaction is lost, whoever had run is told so,
@@ -238,169 +263,5 @@ fn copy(error: &Error) -> Error {
     match error.hint_text() {
         Some(hint) => copy.hint(hint),
         None => copy,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    fn writer() -> (tempfile::TempDir, Arc<Writer>) {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Connection::open(folder.path().join("a.db")).unwrap();
-        db.pragma_update(None, "journal_mode", "WAL").unwrap();
-        db.execute_batch("CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)").unwrap();
-        (folder, Arc::new(Writer::start(db).unwrap()))
-    }
-
-    /// Keeps the thread busy until the answer is dropped, so that what is sent meanwhile forms one group.
-    async fn block(
-        writer: &Arc<Writer>,
-    ) -> (std::sync::mpsc::Sender<()>, tokio::task::JoinHandle<Result<()>>) {
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let (begun, started) = oneshot::channel();
-        let busy = Arc::clone(writer);
-        let task = tokio::spawn(async move {
-            busy.write(move |_| {
-                let _ = begun.send(());
-                let _ = held.recv();
-                Ok(())
-            })
-            .await
-        });
-        started.await.unwrap();
-        (release, task)
-    }
-
-    async fn rows(writer: &Writer) -> Vec<i64> {
-        writer
-            .write(|db| {
-                let mut rows = db.prepare("SELECT a FROM t ORDER BY a")?;
-                let rows = rows.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
-                Ok(rows)
-            })
-            .await
-            .unwrap()
-    }
-
-    fn insert(db: &Connection, a: i64) -> Result<()> {
-        db.execute("INSERT INTO t VALUES(?1, NULL)", [a])?;
-        Ok(())
-    }
-
-    #[tokio::test]
-    async fn a_failing_request_does_not_fail_its_neighbours() {
-        let (_folder, writer) = writer();
-        let (release, task) = block(&writer).await;
-        let mut group = Vec::new();
-        for a in 0..20 {
-            let writer = Arc::clone(&writer);
-            group.push(tokio::spawn(async move {
-                writer
-                    .write(move |db| {
-                        insert(db, a)?;
-                        match a % 3 {
-                            1 => Err(Error::invalid("no")),
-                            2 => panic!("boom {a}"),
-                            _ => Ok(a),
-                        }
-                    })
-                    .await
-            }));
-            tokio::task::yield_now().await;
-        }
-        release.send(()).unwrap();
-        task.await.unwrap().unwrap();
-        for (a, result) in group.into_iter().enumerate() {
-            match (a % 3, result.await.unwrap()) {
-                (0, Ok(b)) => assert_eq!(a as i64, b),
-                (1, Err(error)) => assert_eq!(error.kind(), Kind::Invalid),
-                (2, Err(error)) => {
-                    assert_eq!(error.kind(), Kind::Internal);
-                    assert!(error.to_string().contains(&format!("boom {a}")), "{error}");
-                }
-                (_, other) => panic!("{a}: {other:?}"),
-            }
-        }
-        assert_eq!(rows(&writer).await, (0..20).filter(|a| a % 3 == 0).collect::<Vec<_>>());
-    }
-
-    #[tokio::test]
-    async fn a_request_alone_is_rolled_back_whole() {
-        let (_folder, writer) = writer();
-        let failed = writer.write(|db| insert(db, 1).and(Err::<(), _>(Error::invalid("no")))).await;
-        assert_eq!(failed.unwrap_err().kind(), Kind::Invalid);
-        assert_eq!(rows(&writer).await, [0; 0]);
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_fails_cleanly_and_writing_goes_on_after() {
-        let (_folder, writer) = writer();
-        writer.write(|db| insert(db, 1)).await.unwrap();
-        writer.write(|db| Ok(db.execute_batch("PRAGMA max_page_count = 8")?)).await.unwrap();
-        for size in [100_000, 1_000_000] {
-            let full = writer
-                .write(move |db| {
-                    db.execute("INSERT INTO t(b) VALUES(zeroblob(?1))", [size])?;
-                    Ok(())
-                })
-                .await
-                .unwrap_err();
-            assert_eq!(full.kind(), Kind::StorageFull, "{full}");
-            assert!(full.hint_text().is_some());
-        }
-        writer.write(|db| Ok(db.execute_batch("PRAGMA max_page_count = 100000")?)).await.unwrap();
-        writer.write(|db| insert(db, 2)).await.unwrap();
-        assert_eq!(rows(&writer).await, [1, 2]);
-    }
-
-    #[tokio::test]
-    async fn if_the_database_rolls_back_by_itself_the_whole_group_is_told() {
-        let (_folder, writer) = writer();
-        let (release, task) = block(&writer).await;
-        let mut group = Vec::new();
-        for a in 0..3 {
-            let writer = Arc::clone(&writer);
-            group.push(tokio::spawn(async move {
-                writer
-                    .write(move |db| {
-                        insert(db, a)?;
-                        if a == 1 {
-                            // what SQLite does on SQLITE_FULL and SQLITE_IOERR
-                            db.execute_batch("ROLLBACK")?;
-                            return Err(Error::new(Kind::StorageFull, "full"));
-                        }
-                        Ok(())
-                    })
-                    .await
-            }));
-            tokio::task::yield_now().await;
-        }
-        release.send(()).unwrap();
-        task.await.unwrap().unwrap();
-        let mut kinds = Vec::new();
-        for result in group {
-            kinds.push(result.await.unwrap().err().map(|error| error.kind()));
-        }
-        assert_eq!(kinds, [Some(Kind::StorageFull), Some(Kind::StorageFull), None]);
-        assert_eq!(rows(&writer).await, [2]);
-    }
-
-    #[tokio::test]
-    async fn close_lets_what_waits_run_and_refuses_what_comes_later() {
-        let (_folder, writer) = writer();
-        let (release, task) = block(&writer).await;
-        let waiting = Arc::clone(&writer);
-        let waiting = tokio::spawn(async move { waiting.write(|db| insert(db, 7)).await });
-        tokio::task::yield_now().await;
-        release.send(()).unwrap();
-        writer.close().await.unwrap();
-        task.await.unwrap().unwrap();
-        waiting.await.unwrap().unwrap();
-        let late = writer.write(|db| insert(db, 8)).await.unwrap_err();
-        assert_eq!(late.kind(), Kind::Busy);
-        assert_eq!(writer.close().await.unwrap_err().kind(), Kind::Busy);
     }
 }

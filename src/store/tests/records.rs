@@ -2,17 +2,15 @@
 
 use crate::api::conversation::{ConversationList, ConversationUpdate};
 use crate::api::limits::MAX_CONTENT_BYTES;
-use crate::api::memory::{MemoryList, MemoryUpdate};
 use crate::api::message::{MessageList, MessageUpdate};
 use crate::api::system::Counts;
 use crate::api::{Cursor, Patch};
 use crate::error::Kind;
 use crate::model::{
-    AnswerStatus, ConversationId, MemoryId, Message, MessageId, Metadata, Role, Source, SourceKind,
-    Timestamp, Usage,
+    AnswerStatus, ConversationId, Message, MessageId, Metadata, Role, Source, SourceKind, Timestamp, Usage,
 };
-use crate::store::testing::{append, client, fact, options, said, store, whole};
-use crate::store::{AnswerUpdate, Append, NewConversation, NewMessage, Store};
+use crate::store::testing::{append, client, said, store, whole};
+use crate::store::{AnswerUpdate, Append, NewConversation, NewMessage};
 
 fn metadata(key: &str) -> Metadata {
     let mut metadata = Metadata::new();
@@ -314,6 +312,19 @@ async fn deleting_a_conversation_takes_everything_along() {
     assert_eq!(store.queue_counts().await.unwrap().ready, 1);
 }
 
+#[tokio::test]
+async fn a_long_conversation_is_deleted_whole() {
+    let store = store().await;
+    let c = store.conversation_of("long", None).await;
+    for _ in 0..3 {
+        store.append(append(c, (0..250).map(|_| said("x")).collect())).await.unwrap();
+    }
+    let gone = store.delete_conversation(c).await.unwrap();
+    assert_eq!((gone.deleted, gone.messages), (true, 750));
+    assert_eq!(store.counts().await.unwrap(), Counts::default());
+    assert_eq!(store.conversation(c).await.unwrap_err().kind(), Kind::NotFound);
+}
+
 /// Goes through a list by its cursors.
 async fn pages<T, F: Future<Output = crate::api::Page<T>>>(
     mut page: impl FnMut(Option<Cursor>) -> F,
@@ -385,111 +396,4 @@ async fn a_page_of_large_messages_ends_early() {
     assert_eq!(page.items.len(), 5);
     let rest = store.messages(MessageList { cursor: page.next_cursor, ..list_of(c) }).await.unwrap();
     assert_eq!((rest.items.len(), rest.next_cursor), (3, None));
-}
-
-#[tokio::test]
-async fn memories_are_stored_listed_changed_and_deleted() {
-    let store = store().await;
-    let c = store.conversation_of("c", None).await;
-    let source = store.say(c, "said").await.id;
-    let new = crate::store::NewMemory {
-        project: Some("casa".into()),
-        source_message_id: Some(source),
-        expires_at: Some(Timestamp::from_millis(99)),
-        metadata: Some(metadata("x")),
-        ..fact("o portão fecha às dez")
-    };
-    let made = store.add_memory(new.clone(), Some(client("cli"))).await.unwrap();
-    assert!(made.fresh);
-    assert_eq!(store.memory(new.id).await.unwrap(), made.record);
-    assert!(!store.add_memory(new.clone(), None).await.unwrap().fresh);
-    let other = crate::store::NewMemory { content: "x".into(), chunks: whole("x"), ..new.clone() };
-    assert_eq!(store.add_memory(other, None).await.unwrap_err().kind(), Kind::Conflict);
-    let orphan = crate::store::NewMemory { source_message_id: Some(MessageId::new()), ..fact("x") };
-    assert_eq!(store.add_memory(orphan, None).await.unwrap_err().kind(), Kind::NotFound);
-
-    store
-        .add_memory(crate::store::NewMemory { kind: "rule".into(), ..fact("be brief") }, None)
-        .await
-        .unwrap();
-    let list = async |project: Option<&str>, kind: Option<&str>| {
-        let list = MemoryList {
-            project: project.map(Into::into),
-            kind: kind.map(Into::into),
-            limit: None,
-            cursor: None,
-        };
-        store.memories(list).await.unwrap().items.len()
-    };
-    assert_eq!((list(None, None).await, list(Some("casa"), None).await), (2, 1));
-    assert_eq!((list(None, Some("rule")).await, list(Some("casa"), Some("rule")).await), (1, 0));
-
-    let update = MemoryUpdate {
-        id: new.id,
-        content: Some("às onze".into()),
-        kind: None,
-        project: Patch::Clear,
-        expires_at: Patch::Clear,
-        metadata: Patch::Keep,
-    };
-    let changed = store.update_memory(update, Some(whole("às onze"))).await.unwrap();
-    assert_eq!((changed.project.as_deref(), changed.expires_at), (None, None));
-    assert_eq!(store.memory(new.id).await.unwrap(), changed);
-    assert_eq!(store.add_memory(new.clone(), None).await.unwrap().record, changed, "a late retry");
-    store.delete_message(source).await.unwrap();
-    assert!(store.delete_memory(new.id).await.unwrap().deleted);
-    assert!(!store.delete_memory(new.id).await.unwrap().deleted);
-    assert_eq!(store.memory(MemoryId::new()).await.unwrap_err().kind(), Kind::NotFound);
-    assert_eq!(store.counts().await.unwrap().memories, 1);
-}
-
-#[tokio::test]
-async fn what_was_acknowledged_is_there_after_a_crash() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(options(folder.path())).await.unwrap();
-    let temporary = crate::store::testing::Temporary { store, folder };
-    let c = temporary.conversation_of("c", None).await;
-    let id = temporary.say(c, "kept").await.id;
-    // what a crash leaves: the files as they are, the log not written back
-    let copy = tempfile::tempdir().unwrap();
-    for name in ["nosso.db", "nosso.db-wal"] {
-        std::fs::copy(temporary.folder.path().join(name), copy.path().join(name)).unwrap();
-    }
-    let recovered = Store::open(options(copy.path())).await.unwrap();
-    assert_eq!(recovered.message(id).await.unwrap().content, "kept");
-    assert_eq!(recovered.identity(), temporary.identity());
-}
-
-#[tokio::test]
-async fn a_closed_store_refuses_and_leaves_no_log() {
-    let store = store().await;
-    store.ping().await.unwrap();
-    let c = store.conversation_of("c", None).await;
-    store.say(c, "x").await;
-    assert!(store.sizes().1 > 0);
-    store.close().await.unwrap();
-    assert_eq!(store.sizes().1, 0);
-    assert_eq!(store.ping().await.unwrap_err().kind(), Kind::Busy);
-    assert_eq!(store.append(append(c, vec![said("y")])).await.unwrap_err().kind(), Kind::Busy);
-    let store = store.reopen_closed().await;
-    assert_eq!(store.counts().await.unwrap().messages, 1);
-}
-
-#[tokio::test]
-async fn a_full_disk_is_told_as_such_and_loses_nothing() {
-    let store = store().await;
-    let c = store.conversation_of("c", None).await;
-    store.say(c, "kept").await;
-    store.write(|db| Ok(db.execute_batch("PRAGMA max_page_count = 60")?)).await.unwrap();
-    let full = store.append(append(c, vec![said(&"x".repeat(1 << 20))])).await.unwrap_err();
-    assert_eq!(full.kind(), Kind::StorageFull);
-    assert!(full.hint_text().unwrap().contains("space"));
-    store.write(|db| Ok(db.execute_batch("PRAGMA max_page_count = 1000000")?)).await.unwrap();
-    store.say(c, "more").await;
-    let store = store.reopen().await;
-    assert_eq!(store.counts().await.unwrap().messages, 2);
-    store
-        .sql()
-        .execute_batch("INSERT INTO message_fts(message_fts, rank) VALUES('integrity-check', 1)")
-        .unwrap();
 }

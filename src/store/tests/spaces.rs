@@ -30,7 +30,7 @@ async fn jobs_wait_for_the_first_model() {
     let space = store.ensure_space("e5", "abc", 384, 1).await.unwrap();
     assert_eq!((space.state, space.dimension, space.generation), (SpaceState::Serving, 384, space.id as u64));
     assert_eq!(store.ensure_space("e5", "abc", 384, 1).await.unwrap(), space);
-    assert_eq!(store.spaces().await.unwrap(), [space.clone()]);
+    assert_eq!(store.spaces().await.unwrap(), std::slice::from_ref(&space));
     assert_eq!(store.lease(space.id, 9, TTL).await.unwrap().len(), 2);
     assert_eq!(store.ensure_space("e5", "", 384, 1).await.unwrap_err().kind(), Kind::Internal);
 }
@@ -46,13 +46,13 @@ async fn another_model_is_filled_beside_and_takes_over() {
     store.say(c, "meanwhile").await;
     assert_eq!(store.queue_counts().await.unwrap().ready, 3 + 2, "a new text is embedded for both");
     embed_all(&store, new.id).await;
-    assert_eq!(store.promote_space(new.id).await.unwrap(), [old.clone()]);
+    assert_eq!(store.promote_space(new.id).await.unwrap(), [old]);
     let spaces = store.spaces().await.unwrap();
     assert_eq!((spaces.len(), spaces[0].id, spaces[0].state), (1, new.id, SpaceState::Serving));
     assert_eq!(store.number("SELECT count(*) FROM embed_space"), 1);
     assert_eq!(store.number("SELECT count(*) FROM chunk_vector WHERE space_id = 1"), 0);
     assert_eq!(store.queue_counts().await.unwrap().ready, 0);
-    assert_eq!(store.pending(old.id).await.unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(store.pending(1).await.unwrap_err().kind(), Kind::NotFound);
     let back = store.ensure_space("old", "a", 3, 1).await.unwrap();
     assert!(back.id > new.id, "a number is never used twice");
 }

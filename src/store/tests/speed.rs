@@ -35,7 +35,7 @@ async fn begin(store: &Store) -> ConversationId {
 async fn appends_through_the_writer_against_a_plain_loop() {
     const N: usize = 2000;
     for _ in 0..3 {
-        let folder = tempfile::tempdir_in(".").unwrap();
+        let folder = tempfile::tempdir_in("target").unwrap();
         let (db, _) = open::open(&full(folder.path())).unwrap();
         let id = ConversationId::new();
         let mut n = 0;
@@ -61,7 +61,7 @@ async fn appends_through_the_writer_against_a_plain_loop() {
         plain(200);
         let plain = plain(N);
 
-        let other = tempfile::tempdir_in(".").unwrap();
+        let other = tempfile::tempdir_in("target").unwrap();
         let store = Store::open(full(other.path())).await.unwrap();
         let id = begin(&store).await;
         let mut rates = Vec::new();
@@ -95,8 +95,43 @@ async fn appends_through_the_writer_against_a_plain_loop() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "prints figures"]
+async fn deletes_that_leave_no_trace() {
+    let folder = tempfile::tempdir_in("target").unwrap();
+    let store = Store::open(full(folder.path())).await.unwrap();
+    let mut ids = Vec::new();
+    let begun = Instant::now();
+    for part in 0..20 {
+        let id = begin(&store).await;
+        let messages = (0..1000).map(|n| said(&text(part * 1000 + n))).collect();
+        ids.extend(store.append(append(id, messages)).await.unwrap().messages.into_iter().map(|m| m.id));
+    }
+    println!("append 20,000 in calls of 1,000: {:?}", begun.elapsed());
+    let id = begin(&store).await;
+    let begun = Instant::now();
+    for n in 0..1000 {
+        store.append(append(id, vec![said(&text(n))])).await.unwrap();
+    }
+    println!("append one: {:?}", begun.elapsed() / 1000);
+    let begun = Instant::now();
+    for id in ids.iter().step_by(40) {
+        store.delete_message(*id).await.unwrap();
+    }
+    println!("delete one: {:?}", begun.elapsed() / 500);
+    let begun = Instant::now();
+    store.delete_conversation(id).await.unwrap();
+    println!("delete a conversation of 1,000: {:?}", begun.elapsed());
+    let begun = Instant::now();
+    store.maintain().await.unwrap();
+    println!("forget what was deleted: {:?}", begun.elapsed());
+    let begun = Instant::now();
+    store.maintain().await.unwrap();
+    println!("nothing to forget: {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "prints figures"]
 async fn a_large_store() {
-    let folder = tempfile::tempdir_in(".").unwrap();
+    let folder = tempfile::tempdir_in("target").unwrap();
     let store = Store::open(full(folder.path())).await.unwrap();
     let id = begin(&store).await;
     let begun = Instant::now();
