@@ -188,7 +188,8 @@ impl Error {
         let mut cause = self.source();
         while let Some(error) = cause {
             let more = error.to_string();
-            if !text.contains(&more) {
+            // a message made by `doing` ends with its cause
+            if !text.ends_with(&more) {
                 text.push_str(": ");
                 text.push_str(&more);
             }

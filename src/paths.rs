@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+/// The model that `nosso setup` brings, and its folder below [`Paths::models`].
+pub const DEFAULT_MODEL: &str = "multilingual-e5-small-enpt";
+
 /// The folders of one user's nosso. Everything else derives from these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -68,6 +71,11 @@ impl Paths {
     /// Models, a folder each.
     pub fn models(&self) -> PathBuf {
         self.data.join("models")
+    }
+
+    /// The folder of the model that `nosso setup` brings.
+    pub fn default_model(&self) -> PathBuf {
+        self.models().join(DEFAULT_MODEL)
     }
 
     /// Native libraries that `nosso setup` brought.

@@ -21,10 +21,8 @@ pub use progress::{Progress, Quiet};
 
 use crate::embed::{self, ModelFolder, ModelInfo};
 use crate::error::{Doing, Kind, Result};
+pub use crate::paths::DEFAULT_MODEL;
 use crate::paths::Paths;
-
-/// The folder below [`Paths::models`] that a set-up fills.
-pub const DEFAULT_MODEL: &str = "multilingual-e5-small-enpt";
 
 /// Work that is not finished has names that begin so; what an interrupted run left is removed by the next.
 const STALE_PREFIX: &str = ".setup-";
@@ -80,7 +78,7 @@ pub struct Status {
 pub fn status(paths: &Paths) -> Status {
     let brought = embed::candidates(None, None, &paths.libraries());
     let library = brought.into_iter().find(|path| path.starts_with(paths.libraries()) && path.is_file());
-    let model = paths.models().join(DEFAULT_MODEL);
+    let model = paths.default_model();
     Status { library, model: ModelFolder::open(&model).is_ok().then_some(model) }
 }
 
