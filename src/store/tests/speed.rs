@@ -33,63 +33,45 @@ async fn begin(store: &Store) -> ConversationId {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "prints figures"]
 async fn appends_through_the_writer_against_a_plain_loop() {
-    const N: usize = 2000;
-    for _ in 0..3 {
-        let folder = tempfile::tempdir_in("target").unwrap();
-        let (db, _) = open::open(&full(folder.path())).unwrap();
-        let id = ConversationId::new();
-        let mut n = 0;
-        let mut plain = |count: usize| {
+    const ROUND: usize = 192;
+    let (folder, other) = (tempfile::tempdir_in("target").unwrap(), tempfile::tempdir_in("target").unwrap());
+    let plain = Store::open(full(folder.path())).await.unwrap();
+    let plain_id = begin(&plain).await;
+    plain.close().await.unwrap();
+    let (db, _) = open::open(&full(folder.path())).unwrap();
+    let store = Store::open(full(other.path())).await.unwrap();
+    let id = begin(&store).await;
+    let mut times = [0.0; 4];
+    // turn by turn, because a shared machine is never the same for long
+    for round in 0..15 {
+        let begun = Instant::now();
+        for n in 0..ROUND {
+            db.prepare_cached("BEGIN IMMEDIATE").unwrap().execute([]).unwrap();
+            appending::run(&db, append(plain_id, vec![said(&text(round * ROUND + n))])).unwrap();
+            db.prepare_cached("COMMIT").unwrap().execute([]).unwrap();
+        }
+        times[0] += begun.elapsed().as_secs_f64();
+        for (time, clients) in times[1..].iter_mut().zip([1, 16, 64]) {
             let begun = Instant::now();
-            for _ in 0..count {
-                n += 1;
-                db.prepare_cached("BEGIN IMMEDIATE").unwrap().execute([]).unwrap();
-                let create = (n == 1).then(|| crate::store::NewConversation {
-                    id,
-                    title: None,
-                    project: None,
-                    model: None,
-                    created_at: crate::model::Timestamp::now(),
-                    metadata: None,
-                });
-                let call = crate::store::Append { create, ..append(id, vec![said(&text(n))]) };
-                appending::run(&db, call).unwrap();
-                db.prepare_cached("COMMIT").unwrap().execute([]).unwrap();
-            }
-            count as f64 / begun.elapsed().as_secs_f64()
-        };
-        plain(200);
-        let plain = plain(N);
-
-        let other = tempfile::tempdir_in("target").unwrap();
-        let store = Store::open(full(other.path())).await.unwrap();
-        let id = begin(&store).await;
-        let mut rates = Vec::new();
-        for clients in [1, 16, 64] {
-            let begun = Instant::now();
-            let mut tasks = Vec::new();
-            for client in 0..clients {
+            let tasks = (0..clients).map(|client| {
                 let store = store.clone();
-                tasks.push(tokio::spawn(async move {
-                    for n in 0..N / clients {
-                        store.append(append(id, vec![said(&text(n * clients + client))])).await.unwrap();
+                tokio::spawn(async move {
+                    for n in 0..ROUND / clients {
+                        let text = text(round * ROUND + n * clients + client);
+                        store.append(append(id, vec![said(&text)])).await.unwrap();
                     }
-                }));
-            }
-            for task in tasks {
+                })
+            });
+            for task in tasks.collect::<Vec<_>>() {
                 task.await.unwrap();
             }
-            rates.push((N / clients * clients) as f64 / begun.elapsed().as_secs_f64());
+            *time += begun.elapsed().as_secs_f64();
         }
-        println!(
-            "appends/s: plain loop {plain:.0}; 1 client {:.0} ({:.2} x), 16 {:.0} ({:.2} x), 64 {:.0} ({:.2} x)",
-            rates[0],
-            rates[0] / plain,
-            rates[1],
-            rates[1] / plain,
-            rates[2],
-            rates[2] / plain
-        );
+    }
+    let n = (15 * ROUND) as f64;
+    println!("plain loop: {:.0} appends/s", n / times[0]);
+    for (time, clients) in times[1..].iter().zip([1, 16, 64]) {
+        println!("{clients} clients: {:.0} appends/s, {:.2} of the plain loop", n / time, times[0] / time);
     }
 }
 
