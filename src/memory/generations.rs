@@ -80,6 +80,11 @@ impl Generations {
         self.settings_changed.store(true, Ordering::Relaxed);
     }
 
+    /// The model is gone or its files changed: the next [`Generations::refresh`] starts it again, or says why not.
+    pub(super) async fn start_anew(&self, error: &Error) {
+        self.replace_configured(None, Some(error.full_text())).await;
+    }
+
     /// What a query can be asked of: the serving generation, or the one being filled where the old model is gone.
     pub(super) fn leg(&self) -> Option<Leg> {
         let state = self.read();

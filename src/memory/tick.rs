@@ -94,6 +94,9 @@ impl Memory {
             // the fault is not the jobs': they wait, and their tries are not counted
             Err(error) if matches!(error.kind(), Kind::ModelUnavailable | Kind::Busy | Kind::StorageFull) => {
                 self.store().release(&jobs).await?;
+                if error.kind() == Kind::ModelUnavailable {
+                    self.0.generations.start_anew(&error).await;
+                }
                 Err(error)
             }
             Err(error) => {
@@ -105,7 +108,8 @@ impl Memory {
 
     async fn promote_filled(&self) -> Result<bool> {
         let Some(building) = self.0.generations.building() else { return Ok(false) };
-        if building.embedder.is_none() || self.store().pending(building.space.id).await? > 0 {
+        // a passage that was given up must not keep the new generation from serving for ever
+        if building.embedder.is_none() || self.store().unfinished(building.space.id).await? > 0 {
             return Ok(false);
         }
         self.0.generations.promote(self.store()).await?;

@@ -136,6 +136,18 @@ impl Store {
         .await
     }
 
+    /// Jobs of a space that wait or are being done; those that were given up are not among them.
+    pub async fn unfinished(&self, space: i64) -> Result<u64> {
+        self.read(READ_DEADLINE, move |db| {
+            let unfinished = db
+                .prepare_cached("SELECT ready + leased FROM embed_space WHERE id = ?1")?
+                .query_row([space], |row| count(row, 0))
+                .optional()?;
+            unfinished.ok_or_else(|| no_space(space))
+        })
+        .await
+    }
+
     /// Clears dropped spaces away, in steps between which other writes get their turn.
     pub(super) async fn purge(&self) -> Result<()> {
         while self.write(purge_step).await? {}
