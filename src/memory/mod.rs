@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use ask::Asking;
+pub use chunk::CHUNKER_VERSION;
 pub use events::{Actor, Events, Told};
 pub use tick::Outcome;
 

@@ -1,0 +1,39 @@
+//! What nosso promises, measured on this machine as ratios to a floor of the same run: `cargo bench`, or
+//! `cargo bench -- append vectors` for some of it.
+//!
+//! A missed target is told and fails nothing: on a busy machine any of them can be missed.
+
+mod append;
+mod embedding;
+mod memory;
+mod roundtrip;
+mod startup;
+mod support;
+mod vectors;
+
+use support::{Outcome, table::Table};
+
+const ALL: &[(&str, fn(&mut Table) -> Outcome)] = &[
+    ("roundtrip", roundtrip::run),
+    ("append", append::run),
+    ("startup", startup::run),
+    ("embedding", embedding::run),
+    ("memory", memory::run),
+    ("vectors", vectors::run),
+];
+
+fn main() {
+    // cargo itself passes `--bench`
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let mut table = Table::begin();
+    for (name, run) in ALL {
+        if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
+            continue;
+        }
+        table.section(name);
+        if let Err(error) = run(&mut table) {
+            table.not_measured(&error.to_string());
+        }
+    }
+    table.end();
+}
