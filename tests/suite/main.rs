@@ -6,6 +6,7 @@
 
 #[path = "support/brought.rs"]
 mod brought;
+mod chat;
 mod cli;
 mod config;
 mod conformance;
@@ -15,6 +16,7 @@ mod exchange;
 mod layers;
 mod llm;
 mod prompt;
+mod protocol;
 mod scripted;
 mod setup;
 mod socket;
