@@ -128,7 +128,7 @@ impl Generations {
                 Kind::ModelUnavailable,
                 format!("there is no index to rebuild: {problem}"),
             )
-            .hint("run `nosso setup`, then try again"));
+            .hint("`nosso doctor` says what is missing and how to get it"));
         };
         if let Some(building) = self.building() {
             let number = building.space.generation;
