@@ -67,7 +67,7 @@ async fn cancelling_by_name_ends_the_stream_with_what_came() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_whole_answer_that_is_taken_back_is_kept_as_far_as_it_came() {
+async fn a_whole_answer_that_is_taken_back_stops_the_model() {
     let house = House::start().await;
     for (i, kind) in wire::OPEN.into_iter().enumerate() {
         let conversation = house.call("conversation.create", json!({})).await["id"].clone();
