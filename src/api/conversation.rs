@@ -25,6 +25,7 @@ pub struct ConversationCreate {
 /// Parameters of `conversation.get` and `conversation.delete`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ConversationById")]
 pub struct ConversationId {
     /// Which one.
     pub id: model::ConversationId,

@@ -38,6 +38,7 @@ pub struct MemoryAdd {
 /// Parameters of `memory.get` and `memory.delete`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "MemoryById")]
 pub struct MemoryId {
     /// Which one.
     pub id: model::MemoryId,

@@ -56,6 +56,7 @@ pub struct MessageAppended {
 /// Parameters of `message.get` and `message.delete`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "MessageById")]
 pub struct MessageId {
     /// Which one.
     pub id: model::MessageId,

@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::ask::Prepared;
+use super::retry::Claim;
 use super::{Actor, Memory, cite, extract};
 use crate::api::chat::{ChatEvent, ChatResult};
 use crate::error::{Error, Result};
@@ -16,6 +17,7 @@ pub(super) struct Answering {
     pub actor: Actor,
     pub events: mpsc::Sender<ChatEvent>,
     pub cancel: CancellationToken,
+    pub claim: Claim,
 }
 
 /// What the model said, and how it ended.
@@ -38,12 +40,15 @@ impl Memory {
             Ok(last) => last,
             Err(error) => ChatEvent::error(&error, None),
         };
+        let Answering { events, claim, .. } = answering;
+        // before the last event: whoever hears it may ask again at once
+        drop(claim);
         // an error says that the client is gone; what it would have read is stored
-        let _ = answering.events.send(last).await;
+        let _ = events.send(last).await;
     }
 
     async fn try_answer(&self, answering: &Answering) -> Result<ChatEvent> {
-        let Answering { prepared, actor, events, cancel } = answering;
+        let Answering { prepared, actor, events, cancel, claim: _ } = answering;
         if prepared.is_stored() {
             self.store_question(prepared, actor).await?;
         }

@@ -1,10 +1,9 @@
 //! Answering with what was said before: recall, prompt, model, and both sides stored with their sources.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 use uuid::Uuid;
 
 use super::answer::Answering;
@@ -19,9 +18,7 @@ use crate::api::search::{Hit, SearchFilter, SearchMode, SearchParams};
 use crate::config::Recall;
 use crate::error::{Error, Kind, Result};
 use crate::llm::Choice;
-use crate::model::{
-    self, AnswerStatus, Conversation, ConversationId, Message, MessageId, Role, SourceKind, Timestamp,
-};
+use crate::model::{self, Conversation, ConversationId, Message, MessageId, Role, SourceKind, Timestamp};
 use crate::store;
 
 /// Pieces of an answer that wait for a slow reader before the model is kept waiting too.
@@ -40,10 +37,6 @@ const MAX_STANDING: u32 = 20;
 const STANDING_KINDS: [&str; 2] = ["instruction", "preference"];
 /// Characters of a question that name a new conversation.
 const TITLE_CHARS: usize = 60;
-
-/// The questions that are being answered, by id, so that they can be cancelled.
-#[derive(Clone, Default)]
-pub(super) struct Running(Arc<Mutex<HashMap<MessageId, CancellationToken>>>);
 
 /// An answer that is being written. Dropping it cancels: the model stops, what had come is kept.
 pub struct Asking {
@@ -72,23 +65,28 @@ pub(super) struct Prepared {
 impl Memory {
     /// Begins to answer. Errors that the caller can mend come here; later ones come as events.
     pub async fn ask(&self, params: ChatParams, actor: &Actor) -> Result<Asking> {
-        let prepared = self.prepare(params).await?;
-        let (sender, events) = mpsc::channel(MAX_WAITING_PIECES);
+        let mut params = params;
+        let question_id = *params.message_id.get_or_insert_with(MessageId::new);
         let cancel = self.0.stop.child_token();
-        if let Some(answer) = self.answered_before(&prepared).await? {
+        let claim = self.0.running.claim(question_id, cancel.clone())?;
+        let (sender, events) = mpsc::channel(MAX_WAITING_PIECES);
+        let asked = self.asked_before(&params).await?;
+        if let Some(answer) = self.answered_before(asked.as_ref()).await? {
             // the channel was just made and has room for both
-            let _ = sender.try_send(prepared.sources_event(answer.sources.clone()));
+            let _ = sender.try_send(ChatEvent::Sources {
+                conversation_id: answer.conversation_id,
+                question_id,
+                model: answer.model.clone(),
+                sources: answer.sources.clone(),
+                notices: Vec::new(),
+            });
             let _ = sender.try_send(ChatEvent::Done(answer));
             return Ok(Asking { events, _cancel: cancel.drop_guard() });
         }
-        self.0.running.add(prepared.question_id, cancel.clone());
+        let prepared = self.prepare(params, asked).await?;
         let (memory, actor) = (self.clone(), actor.clone());
-        let answering = Answering { prepared, actor, events: sender, cancel: cancel.clone() };
-        self.0.tasks.spawn(async move {
-            let question = answering.prepared.question_id;
-            memory.answer(answering).await;
-            memory.0.running.remove(question);
-        });
+        let answering = Answering { prepared, actor, events: sender, cancel: cancel.clone(), claim };
+        self.0.tasks.spawn(async move { memory.answer(answering).await });
         Ok(Asking { events, _cancel: cancel.drop_guard() })
     }
 
@@ -114,7 +112,8 @@ impl Memory {
 
     /// The exact prompt, without asking a model.
     pub async fn preview(&self, params: ChatParams) -> Result<ChatPreview> {
-        let prepared = self.prepare(params).await?;
+        let asked = self.asked_before(&params).await?;
+        let prepared = self.prepare(params, asked).await?;
         let model = prepared.model_name();
         let Prepared { prompt, notices, .. } = prepared;
         Ok(ChatPreview {
@@ -132,7 +131,8 @@ impl Memory {
         ChatCancelled { cancelled: self.0.running.cancel(cancel.question_id) }
     }
 
-    async fn prepare(&self, params: ChatParams) -> Result<Prepared> {
+    /// `asked`: the question as it is stored, where this is a retry.
+    async fn prepare(&self, params: ChatParams, asked: Option<Message>) -> Result<Prepared> {
         check::query(&params.content)?;
         check::name("the model", params.model.as_deref())?;
         check::name("the project", params.project.as_deref())?;
@@ -142,7 +142,9 @@ impl Memory {
             return Err(Error::new(Kind::TooLarge, message).hint("attach the part that matters"));
         }
         let question_id = params.message_id.unwrap_or_else(MessageId::new);
-        let (conversation, mut branch) = match params.conversation_id {
+        // a client that never heard the answer does not know the conversation that its question began
+        let known = params.conversation_id.or(asked.map(|question| question.conversation_id));
+        let (conversation, mut branch) = match known {
             None => (None, Vec::new()),
             Some(id) => {
                 let conversation = self.store().conversation(id).await?;
@@ -229,6 +231,7 @@ impl Memory {
         Ok(standing.into_iter().take(MAX_STANDING as usize).map(Passage::from).collect())
     }
 
+<<<<<<< HEAD
     /// A retry of a question whose answer is there: it is answered again, not asked again.
     async fn answered_before(&self, prepared: &Prepared) -> Result<Option<ChatResult>> {
         let (Some(conversation), Some(question)) = (&prepared.conversation, prepared.params.message_id)
@@ -255,13 +258,12 @@ impl Memory {
         }))
     }
 
+=======
+>>>>>>> llm
     /// Stores the question, durable before the model is asked, so that no failure loses it.
     pub(super) async fn store_question(&self, prepared: &Prepared, actor: &Actor) -> Result<()> {
         let Prepared { conversation, conversation_id, question_id, params, .. } = prepared;
-        let content = match &params.attachment {
-            None => params.content.clone(),
-            Some(attachment) => format!("{}\n\n{attachment}", params.content),
-        };
+        let content = question_text(params);
         let create = conversation.is_none().then(|| store::NewConversation {
             id: *conversation_id,
             title: Some(title(&params.content)),
@@ -362,21 +364,6 @@ impl Prepared {
     }
 }
 
-impl Running {
-    fn add(&self, question: MessageId, cancel: CancellationToken) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(question, cancel);
-    }
-
-    fn remove(&self, question: MessageId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&question);
-    }
-
-    fn cancel(&self, question: MessageId) -> bool {
-        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&question).cloned();
-        found.map(|token| token.cancel()).is_some()
-    }
-}
-
 impl From<Hit> for Passage {
     fn from(hit: Hit) -> Self {
         Self {
@@ -408,6 +395,14 @@ impl From<model::Memory> for Passage {
             text: memory.content,
             score: 1.0,
         }
+    }
+}
+
+/// The question as it is stored.
+pub(super) fn question_text(params: &ChatParams) -> String {
+    match &params.attachment {
+        None => params.content.clone(),
+        Some(attachment) => format!("{}\n\n{attachment}", params.content),
     }
 }
 

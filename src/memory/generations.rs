@@ -132,7 +132,11 @@ impl Generations {
                 Kind::ModelUnavailable,
                 format!("there is no index to rebuild: {problem}"),
             )
+<<<<<<< HEAD
             .hint("run `nosso setup`, then try again"));
+=======
+            .hint("`nosso doctor` says what is missing and how to get it"));
+>>>>>>> llm
         };
         if let Some(building) = self.building() {
             let number = building.space.generation;

@@ -19,6 +19,7 @@ mod messages;
 mod notes;
 pub mod prompt;
 mod recall;
+mod retry;
 mod sentence;
 mod status;
 mod tick;
@@ -70,7 +71,7 @@ struct Inner {
     store: Store,
     generations: Generations,
     events: Events,
-    running: ask::Running,
+    running: retry::Running,
     /// Answers that are being written; they end, or are ended, before the store closes.
     tasks: TaskTracker,
     /// Ends every answer that is being written.
@@ -103,7 +104,7 @@ impl Memory {
             llm: RwLock::new(llm),
             store,
             events: Events::new(),
-            running: ask::Running::default(),
+            running: retry::Running::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             wake: Notify::new(),

@@ -6,18 +6,45 @@ use super::conversations::metadata_bytes;
 use super::page::{Filling, begin, json_bytes, rows as page_rows};
 use super::readers::READ_DEADLINE;
 use super::records::AnswerUpdate;
+<<<<<<< HEAD
 use super::rows::{self, select_message, status_number, to_json};
+=======
+use super::rows::{self, role_number, select_message, status_number, to_json};
+>>>>>>> llm
 use super::{Item, Store, append, chunks, conversations};
 use crate::api::message::{MessageList, MessageUpdate};
 use crate::api::{Deleted, Page};
 use crate::error::{Error, Result};
 use crate::model::ChunkRange;
+<<<<<<< HEAD
 use crate::model::{ConversationId, Message, MessageId, Timestamp};
+=======
+use crate::model::{AnswerStatus, ConversationId, Message, MessageId, Role, Timestamp};
+>>>>>>> llm
 
 impl Store {
     /// The message of this id.
     pub async fn message(&self, id: MessageId) -> Result<Message> {
         self.read(READ_DEADLINE, move |db| get(db, id).map(|(_, message)| message)).await
+    }
+
+    /// One message, if it is there.
+    pub async fn message_if_any(&self, id: MessageId) -> Result<Option<Message>> {
+        self.read(READ_DEADLINE, move |db| Ok(append::find(db, id)?.map(|(_, message)| message))).await
+    }
+
+    /// The newest answer to a question that a model wrote to the end.
+    pub async fn answer_to(&self, question: MessageId) -> Result<Option<Message>> {
+        self.read(READ_DEADLINE, move |db| {
+            let Some((number, _)) = append::find(db, question)? else { return Ok(None) };
+            let mut statement = db.prepare_cached(select_message!(
+                "WHERE m.parent_id = ?1 AND m.role = ?2 AND m.status = ?3 ORDER BY m.id DESC LIMIT 1"
+            ))?;
+            let wanted = params![number, role_number(Role::Assistant), status_number(AnswerStatus::Complete)];
+            let mut found = statement.query(wanted)?;
+            found.next()?.map(rows::message).transpose()
+        })
+        .await
     }
 
     /// The messages of a conversation over all its branches, in the order of arrival or from the newest back.

@@ -6,15 +6,19 @@
 
 #[path = "support/brought.rs"]
 mod brought;
+mod chat;
 mod cli;
 mod config;
 mod conformance;
 mod daemon;
+mod demo;
 mod embed;
 mod exchange;
 mod layers;
 mod llm;
 mod prompt;
+mod protocol;
+mod readme;
 mod scripted;
 mod setup;
 mod socket;

@@ -7,4 +7,4 @@ mod pages;
 mod requests;
 mod stopping;
 mod subscriptions;
-mod wire;
+pub mod wire;

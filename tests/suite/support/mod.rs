@@ -5,6 +5,7 @@ pub mod daemon;
 pub mod ollama;
 pub mod openai;
 pub mod scripted;
+pub mod shell;
 pub mod user_systemd;
 
 use std::io::Write;
