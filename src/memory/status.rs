@@ -4,12 +4,10 @@ use std::sync::atomic::Ordering;
 
 use super::Memory;
 use super::generations::{Generation, blocking};
+use crate::api::Page;
 use crate::api::index::{BuildingGeneration, IndexStatus, RebuildResult};
 use crate::api::job::{Job, JobList, JobRetried, JobRetry};
-use crate::api::system::{
-    EmbeddingStatus, Legs, ModelListResult, Places, QueueCounts, Sizes, SystemStatus,
-};
-use crate::api::Page;
+use crate::api::system::{EmbeddingStatus, Legs, ModelListResult, Places, QueueCounts, Sizes, SystemStatus};
 use crate::error::Result;
 use crate::model::Timestamp;
 

@@ -9,6 +9,7 @@ mod brought;
 mod cli;
 mod config;
 mod conformance;
+mod crash;
 mod daemon;
 mod embed;
 mod exchange;
