@@ -133,10 +133,14 @@ impl Generations {
                 format!("there is no index to rebuild: {problem}"),
             )
 <<<<<<< HEAD
+<<<<<<< HEAD
             .hint("run `nosso setup`, then try again"));
 =======
             .hint("`nosso doctor` says what is missing and how to get it"));
 >>>>>>> llm
+=======
+            .hint("run `nosso setup`, then try again"));
+>>>>>>> embed
         };
         if let Some(building) = self.building() {
             let number = building.space.generation;

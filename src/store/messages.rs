@@ -7,6 +7,9 @@ use super::page::{Filling, begin, json_bytes, rows as page_rows};
 use super::readers::READ_DEADLINE;
 use super::records::AnswerUpdate;
 <<<<<<< HEAD
+<<<<<<< HEAD
+=======
+>>>>>>> embed
 use super::rows::{self, select_message, status_number, to_json};
 =======
 use super::rows::{self, role_number, select_message, status_number, to_json};
@@ -17,6 +20,9 @@ use crate::api::{Deleted, Page};
 use crate::error::{Error, Result};
 use crate::model::ChunkRange;
 <<<<<<< HEAD
+<<<<<<< HEAD
+=======
+>>>>>>> embed
 use crate::model::{ConversationId, Message, MessageId, Timestamp};
 =======
 use crate::model::{AnswerStatus, ConversationId, Message, MessageId, Role, Timestamp};

@@ -10,6 +10,7 @@ mod chat;
 mod cli;
 mod config;
 mod conformance;
+mod crash;
 mod daemon;
 mod demo;
 mod embed;

