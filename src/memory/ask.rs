@@ -231,35 +231,6 @@ impl Memory {
         Ok(standing.into_iter().take(MAX_STANDING as usize).map(Passage::from).collect())
     }
 
-<<<<<<< HEAD
-    /// A retry of a question whose answer is there: it is answered again, not asked again.
-    async fn answered_before(&self, prepared: &Prepared) -> Result<Option<ChatResult>> {
-        let (Some(conversation), Some(question)) = (&prepared.conversation, prepared.params.message_id)
-        else {
-            return Ok(None);
-        };
-        let branch = self.store().branch(conversation.id, None, MAX_BRANCH_BYTES).await?;
-        let answer = branch.into_iter().find(|message| {
-            message.parent_id == Some(question)
-                && message.role == Role::Assistant
-                && message.status == Some(AnswerStatus::Complete)
-        });
-        Ok(answer.map(|answer| ChatResult {
-            conversation_id: Some(answer.conversation_id),
-            question_id: Some(question),
-            answer_id: Some(answer.id),
-            content: answer.content,
-            model: answer.model.unwrap_or_default(),
-            status: AnswerStatus::Complete,
-            sources: answer.sources,
-            unknown_citations: Vec::new(),
-            usage: answer.usage,
-            notices: Vec::new(),
-        }))
-    }
-
-=======
->>>>>>> llm
     /// Stores the question, durable before the model is asked, so that no failure loses it.
     pub(super) async fn store_question(&self, prepared: &Prepared, actor: &Actor) -> Result<()> {
         let Prepared { conversation, conversation_id, question_id, params, .. } = prepared;

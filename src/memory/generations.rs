@@ -132,15 +132,7 @@ impl Generations {
                 Kind::ModelUnavailable,
                 format!("there is no index to rebuild: {problem}"),
             )
-<<<<<<< HEAD
-<<<<<<< HEAD
-            .hint("run `nosso setup`, then try again"));
-=======
             .hint("`nosso doctor` says what is missing and how to get it"));
->>>>>>> llm
-=======
-            .hint("run `nosso setup`, then try again"));
->>>>>>> embed
         };
         if let Some(building) = self.building() {
             let number = building.space.generation;

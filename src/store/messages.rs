@@ -6,27 +6,13 @@ use super::conversations::metadata_bytes;
 use super::page::{Filling, begin, json_bytes, rows as page_rows};
 use super::readers::READ_DEADLINE;
 use super::records::AnswerUpdate;
-<<<<<<< HEAD
-<<<<<<< HEAD
-=======
->>>>>>> embed
-use super::rows::{self, select_message, status_number, to_json};
-=======
 use super::rows::{self, role_number, select_message, status_number, to_json};
->>>>>>> llm
 use super::{Item, Store, append, chunks, conversations};
 use crate::api::message::{MessageList, MessageUpdate};
 use crate::api::{Deleted, Page};
 use crate::error::{Error, Result};
 use crate::model::ChunkRange;
-<<<<<<< HEAD
-<<<<<<< HEAD
-=======
->>>>>>> embed
-use crate::model::{ConversationId, Message, MessageId, Timestamp};
-=======
 use crate::model::{AnswerStatus, ConversationId, Message, MessageId, Role, Timestamp};
->>>>>>> llm
 
 impl Store {
     /// The message of this id.

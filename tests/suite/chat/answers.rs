@@ -85,8 +85,7 @@ async fn the_live_conversation_is_in_the_prompt_once() {
     tell(&house).await;
     house.script(Script::Stream(words(&["It is the copper kettle on Mondays."])));
     let first = house.call("chat.complete", json!({"content": "What is restored, the copper kettle?"})).await;
-    let more =
-        json!({"conversationId": first["conversationId"], "content": "And is staging a copper kettle on Mondays?"});
+    let more = json!({"conversationId": first["conversationId"], "content": "And is staging a copper kettle on Mondays?"});
     let second = house.call("chat.complete", more).await;
     let prompt = house.prompt();
     for live in ["What is restored, the copper kettle?", "It is the copper kettle on Mondays."] {
