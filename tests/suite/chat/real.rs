@@ -40,10 +40,12 @@ async fn a_real_model_is_given_the_fact_and_answers() {
     let preview = call(&home.socket(), "chat.preview", json!({"content": QUESTION}))["result"].clone();
     assert!(super::text_of(&preview["messages"]).contains(FACT), "{preview}");
 
-    let client =
-        Client::connect(&home.socket(), ClientRef { name: "test".into(), version: "1".into() }).await;
+    // the stream lives as long as its connection does
+    let client = Client::connect(&home.socket(), ClientRef { name: "test".into(), version: "1".into() })
+        .await
+        .unwrap();
     let params = ChatParams { content: QUESTION.into(), ..ChatParams::default() };
-    let mut stream = client.unwrap().stream::<ChatStream>(&params).await.unwrap();
+    let mut stream = client.stream::<ChatStream>(&params).await.unwrap();
     let mut events = vec![];
     while !events.last().is_some_and(is_last) {
         let event = tokio::time::timeout(SLOWEST_EVENT, stream.next()).await.expect("an event in time");
