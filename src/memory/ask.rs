@@ -207,7 +207,11 @@ impl Memory {
             context: None,
             explain: false,
         };
-        let (found, standing) = tokio::try_join!(self.search(search), self.standing(params))?;
+        let (found, mut standing) = tokio::try_join!(self.search(search), self.standing(params))?;
+        for passage in &mut standing {
+            let hit = found.hits.iter().find(|hit| hit.id == passage.id);
+            passage.score = hit.map_or(0.0, |hit| hit.score);
+        }
         if let Some(problem) = found.served.problem {
             notices.push(format!("recalled by words only: {problem}"));
         }
@@ -364,7 +368,8 @@ impl From<model::Memory> for Passage {
             created_at: memory.created_at,
             client: memory.client,
             text: memory.content,
-            score: 1.0,
+            // it holds whatever is asked, which says nothing about how well it fits
+            score: 0.0,
         }
     }
 }

@@ -66,7 +66,7 @@ fn best<'a>(question: &str, sources: &'a [Source]) -> Vec<Quote<'a>> {
         .filter_map(|source| {
             let (text, overlap) = quote(&source.text, &asked)?;
             // scores are comparable within one answer; a word in common decides between near equals
-            let fit = if top > 0.0 { (source.score / top).clamp(0.0, 1.0) } else { 0.5 };
+            let fit = if top > 0.0 { (source.score / top).clamp(0.0, 1.0) } else { 0.0 };
             // repeating the question does not answer it
             let is_question = text.trim_end_matches(['”', '"', ' ']).ends_with('?');
             let worth = (fit + overlap) * if is_question { 0.5 } else { 1.0 };
@@ -76,7 +76,8 @@ fn best<'a>(question: &str, sources: &'a [Source]) -> Vec<Quote<'a>> {
     quotes.sort_by(|a, b| b.worth.total_cmp(&a.worth).then(a.source.n.cmp(&b.source.n)));
     let least = quotes.first().map_or(0.0, |best| best.worth * LEAST_RELATIVE_WORTH);
     let mut said = HashSet::new();
-    quotes.retain(|quote| quote.worth >= least && said.insert(quote.text.clone()));
+    // what neither fits nor shares a word is in the prompt for another reason: it always holds
+    quotes.retain(|quote| quote.worth > 0.0 && quote.worth >= least && said.insert(quote.text.clone()));
     quotes.truncate(MAX_PASSAGES);
     quotes
 }

@@ -179,3 +179,22 @@ async fn a_retry_beside_the_first_try_does_not_ask_twice() {
     stream.wire.send_json(request("chat.cancel", json!({"questionId": id}))).await;
     house.model.clients_closed(1).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quotes_are_of_what_fits_and_not_of_what_always_holds() {
+    let home = crate::support::daemon::Home::new();
+    home.configure("[embed]\nenabled = false\n[chat]\nprovider = \"extractive\"\n");
+    let _daemon = crate::support::daemon::Daemon::start(&home);
+    let mut wire = crate::conformance::wire::Wire::open(&home.socket(), Kind::Line).await;
+    wire.call("memory.add", json!({"kind": "preference", "content": "Prefers small pull requests."})).await;
+    let nothing = wire.call("chat.complete", json!({"content": QUESTION, "store": false})).await;
+    let text = nothing["content"].as_str().unwrap();
+    assert!(!text.contains("pull requests") && text.contains("found nothing"), "{text}");
+    wire.call("memory.add", json!({"content": EARLIER})).await;
+    let answer = wire.call("chat.complete", json!({"content": QUESTION, "store": false})).await;
+    let text = answer["content"].as_str().unwrap();
+    assert!(!text.contains("pull requests") && text.contains(EARLIER), "{text}");
+    // a language model is told all the same
+    let preview = wire.call("chat.preview", json!({"content": QUESTION})).await;
+    assert!(text_of(&preview["messages"]).contains("small pull requests"), "{preview}");
+}

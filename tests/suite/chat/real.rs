@@ -1,12 +1,23 @@
 //! A real language model on a real server: what only they can show.
 
-use nosso::setup;
-use serde_json::json;
+use std::time::Duration;
 
-use super::Stream;
+use nosso::api::chat::ChatParams;
+use nosso::api::methods::ChatStream;
+use nosso::client::Client;
+use nosso::model::ClientRef;
+use nosso::setup;
+use serde_json::{Value, json};
+
 use crate::brought::tiny_llm;
-use crate::conformance::wire::{Kind, Wire};
 use crate::support::daemon::{Daemon, Home, call};
+
+/// What one event may take: on a busy machine even a tiny model reads its prompt slowly.
+const SLOWEST_EVENT: Duration = Duration::from_secs(120);
+
+fn is_last(event: &Value) -> bool {
+    event["type"] == "done" || event["type"] == "error"
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_model_is_given_the_fact_and_answers() {
@@ -29,8 +40,17 @@ async fn a_real_model_is_given_the_fact_and_answers() {
     let preview = call(&home.socket(), "chat.preview", json!({"content": QUESTION}))["result"].clone();
     assert!(super::text_of(&preview["messages"]).contains(FACT), "{preview}");
 
-    let wire = Wire::open(&home.socket(), Kind::Line).await;
-    let events = Stream::begin(wire, json!({"content": QUESTION})).await.all().await;
+    // the stream lives as long as its connection does
+    let client = Client::connect(&home.socket(), ClientRef { name: "test".into(), version: "1".into() })
+        .await
+        .unwrap();
+    let params = ChatParams { content: QUESTION.into(), ..ChatParams::default() };
+    let mut stream = client.stream::<ChatStream>(&params).await.unwrap();
+    let mut events = vec![];
+    while !events.last().is_some_and(is_last) {
+        let event = tokio::time::timeout(SLOWEST_EVENT, stream.next()).await.expect("an event in time");
+        events.push(serde_json::to_value(event.unwrap().unwrap()).unwrap());
+    }
     let (first, last) = (&events[0], events.last().unwrap());
     assert_eq!((&first["type"], &last["type"]), (&json!("sources"), &json!("done")), "{last}");
     assert!(first["sources"].as_array().unwrap().iter().any(|source| source["id"] == fact), "{first}");

@@ -72,6 +72,9 @@ fn own_paths() -> Paths {
 }
 
 fn bring() -> Result<Brought, String> {
+    // as main.rs does, for tests that load the library into their own process
+    // SAFETY: Rust's own readers of the environment are guarded against this; nothing else here reads it meanwhile
+    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
     let own = own_paths();
     let options = Options { paths: own.clone(), from: packages(), python: None };
     let fetched = setup::run(&options, &Quiet);
