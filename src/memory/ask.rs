@@ -223,16 +223,14 @@ impl Memory {
             let list =
                 MemoryList { kind: Some(kind.into()), limit: Some(MAX_STANDING), ..MemoryList::default() };
             let found = self.store().memories(list).await?.items.into_iter();
-            standing
-                .extend(found.filter(|memory| memory.project.is_none() || memory.project == params.project));
+            standing.extend(found.filter(|memory| memory.project.is_none() || memory.project == params.project));
         }
         Ok(standing.into_iter().take(MAX_STANDING as usize).map(Passage::from).collect())
     }
 
     /// A retry of a question whose answer is there: it is answered again, not asked again.
     async fn answered_before(&self, prepared: &Prepared) -> Result<Option<ChatResult>> {
-        let (Some(conversation), Some(question)) = (&prepared.conversation, prepared.params.message_id)
-        else {
+        let (Some(conversation), Some(question)) = (&prepared.conversation, prepared.params.message_id) else {
             return Ok(None);
         };
         let branch = self.store().branch(conversation.id, None, MAX_BRANCH_BYTES).await?;
@@ -303,12 +301,7 @@ impl Memory {
     }
 
     /// Stores an answer, whole or partial, behind its question.
-    pub(super) async fn store_answer(
-        &self,
-        prepared: &Prepared,
-        actor: &Actor,
-        answer: &ChatResult,
-    ) -> Result<MessageId> {
+    pub(super) async fn store_answer(&self, prepared: &Prepared, actor: &Actor, answer: &ChatResult) -> Result<MessageId> {
         let id = MessageId::new();
         let message = store::NewMessage {
             id,
@@ -435,8 +428,7 @@ fn title(question: &str) -> String {
     let mut title = String::new();
     for word in line.split_whitespace() {
         if title.chars().count() + word.chars().count() >= TITLE_CHARS {
-            let cut: String =
-                if title.is_empty() { word.chars().take(TITLE_CHARS - 1).collect() } else { title };
+            let cut: String = if title.is_empty() { word.chars().take(TITLE_CHARS - 1).collect() } else { title };
             return format!("{cut}…");
         }
         if !title.is_empty() {

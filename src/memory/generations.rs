@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 
 use super::chunk::CHUNKER_VERSION;
+use super::index_folders;
 use crate::config::{Config, Embed};
 use crate::embed::{self, Embedder};
 use crate::error::{Doing, Error, Kind, Result};
@@ -24,10 +25,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Why nothing can be searched by meaning where nothing is wrong.
 pub(super) const NOT_YET: &str = "the embedding model is being started";
-
-/// In a generation's folder: the path of the model's folder, so that an old generation can go on serving after a
-/// restart with another model.
-const MODEL_FOLDER_FILE: &str = "model-folder";
 
 /// The generations. Searches clone what they need and hold no lock while they work.
 pub(super) struct Generations {
@@ -67,13 +64,7 @@ pub(super) struct Leg {
 impl Generations {
     pub(super) fn new(paths: Paths, runtime_library: Option<OsString>) -> Self {
         let state = RwLock::new(State::default());
-        Self {
-            paths,
-            runtime_library,
-            state,
-            settings_changed: AtomicBool::new(true),
-            looked: Mutex::new(None),
-        }
+        Self { paths, runtime_library, state, settings_changed: AtomicBool::new(true), looked: Mutex::new(None) }
     }
 
     /// The settings changed: the next [`Generations::refresh`] looks at the model again.
@@ -114,8 +105,12 @@ impl Generations {
             self.open_stored(store).await?;
         }
         self.reopen_deleted(store).await?;
-        if self.is_time_to_look(&config.embed) {
-            self.start_configured(store, &config.embed).await?;
+        if self.is_time_to_look(&config.embed)
+            && let Err(error) = self.start_configured(store, &config.embed).await
+        {
+            // a full disk, say: it is tried again until it works
+            self.settings_changed();
+            return Err(error);
         }
         Ok(())
     }
@@ -124,11 +119,8 @@ impl Generations {
     pub(super) async fn rebuild(&self, store: &Store) -> Result<Space> {
         let Some(serving) = self.serving() else {
             let problem = self.problem().unwrap_or_else(|| NOT_YET.into());
-            return Err(Error::new(
-                Kind::ModelUnavailable,
-                format!("there is no index to rebuild: {problem}"),
-            )
-            .hint("run `nosso setup`, then try again"));
+            return Err(Error::new(Kind::ModelUnavailable, format!("there is no index to rebuild: {problem}"))
+                .hint("run `nosso setup`, then try again"));
         };
         if let Some(building) = self.building() {
             let number = building.space.generation;
@@ -155,7 +147,7 @@ impl Generations {
             tracing::info!(old = space.generation, "the new generation of the index serves");
             self.stop_unless_used(embedder).await;
             close_index(index).await;
-            remove_folder(&self.folder(&space)).await;
+            index_folders::remove(&self.folder(&space)).await;
         }
         Ok(())
     }
@@ -178,7 +170,7 @@ impl Generations {
     async fn open_stored(&self, store: &Store) -> Result<()> {
         let spaces = store.spaces().await?;
         let known: Vec<PathBuf> = spaces.iter().map(|space| self.folder(space)).collect();
-        remove_unknown_folders(&self.paths.index(), &known).await;
+        index_folders::remove_unknown(&self.paths.index(), &known).await;
         let serving = spaces.into_iter().find(|space| space.state == SpaceState::Serving);
         let serving = match serving {
             Some(space) => Some(self.open_generation(store, space, None).await?),
@@ -195,17 +187,22 @@ impl Generations {
         for is_serving in [true, false] {
             let found = if is_serving { self.serving() } else { self.building() };
             let Some(generation) = found.filter(|generation| !generation.index.is_intact()) else { continue };
-            tracing::warn!(
-                generation = generation.space.generation,
-                "the index was deleted; it is filled again"
-            );
+            tracing::warn!(generation = generation.space.generation, "the index was deleted; it is filled again");
             let Generation { space, index, embedder } = generation;
             {
                 let mut state = self.write();
                 if is_serving { state.serving = None } else { state.building = None }
             }
             close_index(index).await;
-            let reopened = self.open_generation(store, space, embedder).await?;
+            let reopened = match self.open_generation(store, space, embedder).await {
+                Ok(reopened) => reopened,
+                Err(error) => {
+                    // the next refresh begins with nothing, as after a start
+                    self.close().await;
+                    self.settings_changed();
+                    return Err(error);
+                }
+            };
             let mut state = self.write();
             if is_serving { state.serving = Some(reopened) } else { state.building = Some(reopened) }
         }
@@ -214,7 +211,9 @@ impl Generations {
 
     fn is_time_to_look(&self, wanted: &Embed) -> bool {
         let changed = self.settings_changed.swap(false, Ordering::Relaxed);
-        let missing = wanted.enabled && self.read().configured.is_none();
+        // a model that could not be started may arrive, also while another one goes on
+        let missing =
+            wanted.enabled && self.read().configured.as_ref().is_none_or(|(settings, _)| settings != wanted);
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let due = looked.is_none_or(|last| last.elapsed() >= LOOK_AGAIN);
         if changed || (missing && due) {
@@ -231,8 +230,7 @@ impl Generations {
             return Ok(());
         }
         if !wanted.enabled {
-            self.replace_configured(None, Some("embedding is switched off (`embed.enabled = false`)".into()))
-                .await;
+            self.replace_configured(None, Some("embedding is switched off (`embed.enabled = false`)".into())).await;
             return Ok(());
         }
         let folder = wanted.model.clone().unwrap_or_else(|| self.paths.models().join(setup::DEFAULT_MODEL));
@@ -253,60 +251,93 @@ impl Generations {
         let space = store
             .ensure_space(&model.name, &model.fingerprint, dimension(model.dimension)?, CHUNKER_VERSION)
             .await?;
-        self.replace_configured(Some((wanted.clone(), embedder.clone())), None).await;
-        self.attach(store, space, embedder, &folder).await
+        self.give_up_building_of_others(&space).await;
+        self.attach(store, space, embedder.clone(), wanted, &folder).await?;
+        self.replace_configured(Some((wanted.clone(), embedder)), None).await;
+        Ok(())
+    }
+
+    /// The store has given up what was being filled for another model than the space's.
+    async fn give_up_building_of_others(&self, space: &Space) {
+        let same = |other: &Space| {
+            (&other.fingerprint, other.dimension, other.chunker)
+                == (&space.fingerprint, space.dimension, space.chunker)
+        };
+        let given_up = {
+            let mut state = self.write();
+            if state.building.as_ref().is_some_and(|building| same(&building.space)) {
+                None
+            } else {
+                state.building.take()
+            }
+        };
+        if let Some(Generation { space, index, embedder }) = given_up {
+            tracing::info!(generation = space.generation, "given up: the model has changed again");
+            self.stop_unless_used(embedder).await;
+            close_index(index).await;
+            index_folders::remove(&self.folder(&space)).await;
+        }
     }
 
     /// Puts a model that was just started to the generations that are its own.
-    async fn attach(&self, store: &Store, space: Space, embedder: Embedder, folder: &Path) -> Result<()> {
+    async fn attach(
+        &self,
+        store: &Store,
+        space: Space,
+        embedder: Embedder,
+        settings: &Embed,
+        folder: &Path,
+    ) -> Result<()> {
         if space.state == SpaceState::Serving {
-            let serving = match self.serving().filter(|serving| serving.space.id == space.id) {
-                Some(serving) => Generation { embedder: Some(embedder.clone()), ..serving },
-                None => self.open_generation(store, space.clone(), Some(embedder.clone())).await?,
-            };
-            remember_model_folder(&self.folder(&space), folder).await;
+            let serving = self.with_model(store, self.serving(), space.clone(), embedder.clone()).await?;
+            index_folders::remember_model(&self.folder(&space), folder).await;
             self.write().serving = Some(serving);
             // a rebuild of the same model that a restart interrupted goes on
             let interrupted = store.spaces().await?.into_iter().filter(|other| {
                 other.state == SpaceState::Building && other.fingerprint == space.fingerprint
             });
             if let Some(space) = interrupted.max_by_key(|space| space.id) {
-                let building = self.open_generation(store, space, Some(embedder)).await?;
+                let building = self.with_model(store, self.building(), space, embedder).await?;
                 self.write().building = Some(building);
             }
             return Ok(());
         }
-        let building = self.open_generation(store, space.clone(), Some(embedder)).await?;
-        remember_model_folder(&self.folder(&space), folder).await;
+        let building = self.with_model(store, self.building(), space.clone(), embedder).await?;
+        index_folders::remember_model(&self.folder(&space), folder).await;
         self.write().building = Some(building);
-        self.revive_serving().await;
+        self.revive_serving(settings).await;
         Ok(())
     }
 
+    /// The generation of this space with this model: the one that is `open` already, if it is that one.
+    async fn with_model(
+        &self,
+        store: &Store,
+        open: Option<Generation>,
+        space: Space,
+        embedder: Embedder,
+    ) -> Result<Generation> {
+        match open.filter(|open| open.space.id == space.id) {
+            Some(open) => Ok(Generation { embedder: Some(embedder), ..open }),
+            None => self.open_generation(store, space, Some(embedder)).await,
+        }
+    }
+
     /// After a restart with another model: the old generation serves on with its old model, if that is still there.
-    async fn revive_serving(&self) {
+    async fn revive_serving(&self, settings: &Embed) {
         let Some(serving) = self.serving().filter(|serving| serving.embedder.is_none()) else { return };
-        let file = self.folder(&serving.space).join(MODEL_FOLDER_FILE);
-        let Ok(folder) = tokio::fs::read_to_string(&file).await else { return };
-        let settings = self.read().configured.as_ref().map(|(settings, _)| settings.clone());
-        let options = self.options(&settings.unwrap_or_default(), PathBuf::from(folder.trim()));
+        let Some(folder) = index_folders::remembered_model(&self.folder(&serving.space)).await else { return };
+        let options = self.options(settings, folder);
         match Embedder::start(options).await {
             Ok(old) if old.model().fingerprint == serving.space.fingerprint => {
                 self.write().serving = Some(Generation { embedder: Some(old), ..serving });
             }
             Ok(other) => other.stop().await,
-            Err(error) => {
-                tracing::info!(%error, "the old model is gone; the new generation serves while it fills")
-            }
+            Err(error) => tracing::info!(%error, "the old model is gone; the new generation serves while it fills"),
         }
     }
 
-    async fn open_generation(
-        &self,
-        store: &Store,
-        space: Space,
-        embedder: Option<Embedder>,
-    ) -> Result<Generation> {
+    async fn open_generation(&self, store: &Store, space: Space, embedder: Option<Embedder>) -> Result<Generation> {
         let options = index::Options {
             folder: self.folder(&space),
             dimension: space.dimension as usize,
@@ -331,11 +362,7 @@ impl Generations {
     fn options(&self, wanted: &Embed, model: PathBuf) -> embed::Options {
         let Embed { enabled: _, model: _, library, threads, niceness, unload_after_seconds } = wanted.clone();
         embed::Options {
-            library: embed::candidates(
-                library.as_deref(),
-                self.runtime_library.as_deref(),
-                &self.paths.libraries(),
-            ),
+            library: embed::candidates(library.as_deref(), self.runtime_library.as_deref(), &self.paths.libraries()),
             model,
             threads,
             niceness,
@@ -344,6 +371,7 @@ impl Generations {
     }
 
     async fn replace_configured(&self, new: Option<(Embed, Embedder)>, problem: Option<String>) {
+        let mut building = None;
         let old = {
             let mut state = self.write();
             state.problem = problem;
@@ -352,10 +380,13 @@ impl Generations {
                 for generation in [&mut state.serving].into_iter().flatten() {
                     generation.embedder = None;
                 }
-                state.building = None;
+                building = state.building.take();
             }
             old
         };
+        if let Some(building) = building {
+            close_index(building.index).await;
+        }
         self.stop_unless_used(old).await;
     }
 
@@ -366,10 +397,9 @@ impl Generations {
             let state = self.read();
             let configured = state.configured.as_ref().map(|(_, embedder)| embedder);
             let of_generations = [&state.serving, &state.building].into_iter().flatten();
-            of_generations
-                .filter_map(|generation| generation.embedder.as_ref())
-                .chain(configured)
-                .any(|other| other.is_same(&embedder))
+            of_generations.filter_map(|generation| generation.embedder.as_ref()).chain(configured).any(|other| {
+                other.is_same(&embedder)
+            })
         };
         if !is_used {
             embedder.stop().await;
@@ -390,9 +420,7 @@ impl Generations {
 }
 
 /// Runs what reads or writes LMDB on a thread that may block.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match spawn_blocking(work).await {
         Ok(result) => result,
         Err(panic) => Err(Error::internal("the vector index failed").caused_by(panic)),
@@ -407,29 +435,4 @@ async fn close_index(index: Index) {
 
 fn dimension(dimension: usize) -> Result<u32> {
     u32::try_from(dimension).doing(Kind::Corrupt, format!("use a model of {dimension} dimensions"))
-}
-
-async fn remember_model_folder(generation: &Path, model: &Path) {
-    let text = model.to_string_lossy().into_owned();
-    if let Err(error) = tokio::fs::write(generation.join(MODEL_FOLDER_FILE), text).await {
-        tracing::warn!(%error, "remember the model's folder");
-    }
-}
-
-async fn remove_folder(folder: &Path) {
-    if let Err(error) = tokio::fs::remove_dir_all(folder).await
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(%error, folder = %folder.display(), "remove an old generation of the index");
-    }
-}
-
-async fn remove_unknown_folders(root: &Path, known: &[PathBuf]) {
-    let Ok(mut entries) = tokio::fs::read_dir(root).await else { return };
-    while let Ok(Some(entry)) = entries.next_entry().await {
-        let path = entry.path();
-        if path.is_dir() && !known.contains(&path) {
-            remove_folder(&path).await;
-        }
-    }
 }

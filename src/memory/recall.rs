@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::fusion::{self, Fused, LEXICAL_WEIGHT, Ranked, SEMANTIC_WEIGHT, Scale};
-use super::generations::{NOT_YET, blocking};
+use super::generations::{self, NOT_YET, blocking};
 use super::{Memory, check, chunk, highlight};
 use crate::api::limits::MAX_HITS;
 use crate::api::search::{Explain, Hit, Leg, SearchFilter, SearchMode, SearchParams, SearchResult, Served};
@@ -72,12 +72,7 @@ impl Memory {
 
         let legs = [
             Ranked { name: "lexical", weight: LEXICAL_WEIGHT, scale: Scale::FromZero, hits: &lexical.hits },
-            Ranked {
-                name: "semantic",
-                weight: SEMANTIC_WEIGHT,
-                scale: Scale::WithinList,
-                hits: &semantic.hits,
-            },
+            Ranked { name: "semantic", weight: SEMANTIC_WEIGHT, scale: Scale::WithinList, hits: &semantic.hits },
         ];
         let mut fused = fusion::fuse(&legs);
         fused.truncate(limit);
@@ -100,27 +95,52 @@ impl Memory {
     /// Passages that are not embedded yet.
     pub(super) async fn pending(&self) -> Result<u64> {
         match self.0.generations.leg() {
-            Some(leg) => self.store().pending(leg.space.id).await,
+            Some(leg) => self.pending_in(leg.space.id).await,
             None => Ok(self.store().counts().await?.chunks),
         }
     }
 
+    /// The same for one generation; none wait for one that has just given way to another.
+    pub(super) async fn pending_in(&self, space: i64) -> Result<u64> {
+        match self.store().pending(space).await {
+            Err(error) if error.kind() == Kind::NotFound => Ok(0),
+            pending => pending,
+        }
+    }
+
     async fn semantic(&self, query: &str, filter: &SearchFilter, pool: usize) -> Result<SemanticResult> {
-        let Some(leg) = self.0.generations.leg() else {
+        let Some(mut leg) = self.0.generations.leg() else {
             let problem = self.0.generations.problem().unwrap_or_else(|| NOT_YET.into());
             return Err(Error::new(Kind::ModelUnavailable, format!("search by meaning: {problem}")));
         };
-        let (vector, among) = tokio::try_join!(
-            leg.embedder.embed_query(query.to_owned()),
-            self.store().chunks_matching(filter)
-        )?;
+        loop {
+            let (space, embedder) = (leg.space.id, leg.embedder.clone());
+            let searched = self.semantic_in(leg, query, filter, pool).await;
+            // another generation or another model may have taken over under the search
+            match self.0.generations.leg() {
+                Some(now) if searched.is_err() && (now.space.id != space || !now.embedder.is_same(&embedder)) => {
+                    leg = now;
+                }
+                _ => return searched,
+            }
+        }
+    }
+
+    async fn semantic_in(
+        &self,
+        leg: generations::Leg,
+        query: &str,
+        filter: &SearchFilter,
+        pool: usize,
+    ) -> Result<SemanticResult> {
+        let (vector, among) =
+            tokio::try_join!(leg.embedder.embed_query(query.to_owned()), self.store().chunks_matching(filter))?;
         let index = leg.index;
         let neighbours =
             blocking(move || index.search(&vector, pool * CHUNKS_PER_ITEM, among.as_deref())).await?;
         let cosines: HashMap<u32, f64> =
             neighbours.iter().map(|neighbour| (neighbour.id, f64::from(neighbour.cosine))).collect();
-        let found =
-            self.store().chunk_items(neighbours.iter().map(|neighbour| neighbour.id).collect()).await?;
+        let found = self.store().chunk_items(neighbours.iter().map(|neighbour| neighbour.id).collect()).await?;
         let mut best: HashMap<Item, (f64, ChunkRange)> = HashMap::new();
         for chunk in found {
             let cosine = cosines.get(&chunk.chunk).copied().unwrap_or(f64::MIN);
@@ -133,10 +153,7 @@ impl Memory {
         let mut hits: Vec<(Item, f64)> = best.iter().map(|(item, (cosine, _))| (*item, *cosine)).collect();
         hits.sort_by(|a, b| b.1.total_cmp(&a.1));
         hits.truncate(pool);
-        Ok(SemanticResult {
-            hits,
-            chunks: best.into_iter().map(|(item, (_, range))| (item, range)).collect(),
-        })
+        Ok(SemanticResult { hits, chunks: best.into_iter().map(|(item, (_, range))| (item, range)).collect() })
     }
 }
 

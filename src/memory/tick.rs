@@ -21,6 +21,9 @@ const LEASE: Duration = Duration::from_secs(300);
 /// Vectors that a self-check asks for.
 const CHECK_SAMPLES: usize = 50;
 
+/// A generation serves although some passages could not be embedded, but one of so many at most.
+const MOST_GIVEN_UP: u64 = 10;
+
 /// What a step did, and so what the worker does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -65,12 +68,7 @@ impl Memory {
         Ok(())
     }
 
-    async fn work(
-        &self,
-        generation: &Generation,
-        jobs: Vec<LeasedJob>,
-        stop: &CancellationToken,
-    ) -> Result<()> {
+    async fn work(&self, generation: &Generation, jobs: Vec<LeasedJob>, stop: &CancellationToken) -> Result<()> {
         let tried = tokio::select! {
             tried = embed_and_write(generation, &jobs) => tried,
             () = stop.cancelled() => {
@@ -92,7 +90,10 @@ impl Memory {
                 Ok(())
             }
             // the fault is not the jobs': they wait, and their tries are not counted
-            Err(error) if matches!(error.kind(), Kind::ModelUnavailable | Kind::Busy | Kind::StorageFull) => {
+            Err(error)
+                if matches!(error.kind(), Kind::ModelUnavailable | Kind::Busy | Kind::StorageFull)
+                    || !generation.index.is_intact() =>
+            {
                 self.store().release(&jobs).await?;
                 Err(error)
             }
@@ -105,7 +106,13 @@ impl Memory {
 
     async fn promote_filled(&self) -> Result<bool> {
         let Some(building) = self.0.generations.building() else { return Ok(false) };
-        if building.embedder.is_none() || self.store().pending(building.space.id).await? > 0 {
+        let has_work = self.store().next_due(building.space.id).await?.is_some();
+        if building.embedder.is_none() || has_work {
+            return Ok(false);
+        }
+        // a passage that was given up must not keep the whole generation from serving
+        let given_up = self.store().pending(building.space.id).await?;
+        if given_up > self.store().counts().await?.chunks / MOST_GIVEN_UP {
             return Ok(false);
         }
         self.0.generations.promote(self.store()).await?;

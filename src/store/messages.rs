@@ -6,12 +6,12 @@ use super::conversations::metadata_bytes;
 use super::page::{Filling, begin, json_bytes, rows as page_rows};
 use super::readers::READ_DEADLINE;
 use super::records::AnswerUpdate;
+use crate::model::ChunkRange;
 use super::rows::{self, select_message, status_number, to_json};
 use super::{Item, Store, append, chunks, conversations};
 use crate::api::message::{MessageList, MessageUpdate};
 use crate::api::{Deleted, Page};
 use crate::error::{Error, Result};
-use crate::model::ChunkRange;
 use crate::model::{ConversationId, Message, MessageId, Timestamp};
 
 impl Store {

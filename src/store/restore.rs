@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::model::ChunkRange;
 use super::rows::{count, to_json, uid};
 use super::{Item, Store, append, chunks, conversations, memories, names};
 use crate::api::system::Counts;
 use crate::error::Result;
-use crate::model::ChunkRange;
 use crate::model::{Conversation, Memory, Message, MessageId};
 
 /// Records to store as they are; one transaction.
