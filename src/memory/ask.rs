@@ -142,7 +142,16 @@ impl Memory {
             return Err(Error::new(Kind::TooLarge, message).hint("attach the part that matters"));
         }
         let question_id = params.message_id.unwrap_or_else(MessageId::new);
-        let (conversation, mut branch) = match params.conversation_id {
+        let conversation_id = match (params.conversation_id, params.message_id) {
+            // a retry by a client that never heard of the conversation that was made for it
+            (None, Some(question)) => match self.store().message(question).await {
+                Ok(found) => Some(found.conversation_id),
+                Err(error) if error.kind() == Kind::NotFound => None,
+                Err(error) => return Err(error),
+            },
+            (given, _) => given,
+        };
+        let (conversation, mut branch) = match conversation_id {
             None => (None, Vec::new()),
             Some(id) => {
                 let conversation = self.store().conversation(id).await?;

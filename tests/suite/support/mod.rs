@@ -6,6 +6,7 @@ pub mod ollama;
 pub mod openai;
 pub mod scripted;
 pub mod user_systemd;
+pub mod wire;
 
 use std::io::Write;
 use std::path::PathBuf;
