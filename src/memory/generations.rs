@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 
 use super::chunk::CHUNKER_VERSION;
+use super::index_folders;
 use crate::config::{Config, Embed};
 use crate::embed::{self, Embedder};
 use crate::error::{Doing, Error, Kind, Result};
@@ -23,10 +24,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Why nothing can be searched by meaning where nothing is wrong.
 pub(super) const NOT_YET: &str = "the embedding model is being started";
-
-/// In a generation's folder: the path of the model's folder, so that an old generation can go on serving after a
-/// restart with another model.
-const MODEL_FOLDER_FILE: &str = "model-folder";
 
 /// The generations. Searches clone what they need and hold no lock while they work.
 pub(super) struct Generations {
@@ -118,8 +115,12 @@ impl Generations {
             self.open_stored(store).await?;
         }
         self.reopen_deleted(store).await?;
-        if self.is_time_to_look(&config.embed) {
-            self.start_configured(store, &config.embed).await?;
+        if self.is_time_to_look(&config.embed)
+            && let Err(error) = self.start_configured(store, &config.embed).await
+        {
+            // a full disk, say: it is tried again until it works
+            self.settings_changed();
+            return Err(error);
         }
         Ok(())
     }
@@ -159,7 +160,7 @@ impl Generations {
             tracing::info!(old = space.generation, "the new generation of the index serves");
             self.stop_unless_used(embedder).await;
             close_index(index).await;
-            remove_folder(&self.folder(&space)).await;
+            index_folders::remove(&self.folder(&space)).await;
         }
         Ok(())
     }
@@ -182,7 +183,7 @@ impl Generations {
     async fn open_stored(&self, store: &Store) -> Result<()> {
         let spaces = store.spaces().await?;
         let known: Vec<PathBuf> = spaces.iter().map(|space| self.folder(space)).collect();
-        remove_unknown_folders(&self.paths.index(), &known).await;
+        index_folders::remove_unknown(&self.paths.index(), &known).await;
         let serving = spaces.into_iter().find(|space| space.state == SpaceState::Serving);
         let serving = match serving {
             Some(space) => Some(self.open_generation(store, space, None).await?),
@@ -209,7 +210,15 @@ impl Generations {
                 if is_serving { state.serving = None } else { state.building = None }
             }
             close_index(index).await;
-            let reopened = self.open_generation(store, space, embedder).await?;
+            let reopened = match self.open_generation(store, space, embedder).await {
+                Ok(reopened) => reopened,
+                Err(error) => {
+                    // the next refresh begins with nothing, as after a start
+                    self.close().await;
+                    self.settings_changed();
+                    return Err(error);
+                }
+            };
             let mut state = self.write();
             if is_serving { state.serving = Some(reopened) } else { state.building = Some(reopened) }
         }
@@ -218,7 +227,9 @@ impl Generations {
 
     fn is_time_to_look(&self, wanted: &Embed) -> bool {
         let changed = self.settings_changed.swap(false, Ordering::Relaxed);
-        let missing = wanted.enabled && self.read().configured.is_none();
+        // a model that could not be started may arrive, also while another one goes on
+        let missing =
+            wanted.enabled && self.read().configured.as_ref().is_none_or(|(settings, _)| settings != wanted);
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let due = looked.is_none_or(|last| last.elapsed() >= LOOK_AGAIN);
         if changed || (missing && due) {
@@ -257,43 +268,85 @@ impl Generations {
         let space = store
             .ensure_space(&model.name, &model.fingerprint, dimension(model.dimension)?, CHUNKER_VERSION)
             .await?;
-        self.replace_configured(Some((wanted.clone(), embedder.clone())), None).await;
-        self.attach(store, space, embedder, &folder).await
+        self.give_up_building_of_others(&space).await;
+        self.attach(store, space, embedder.clone(), wanted, &folder).await?;
+        self.replace_configured(Some((wanted.clone(), embedder)), None).await;
+        Ok(())
+    }
+
+    /// The store has given up what was being filled for another model than the space's.
+    async fn give_up_building_of_others(&self, space: &Space) {
+        let same = |other: &Space| {
+            (&other.fingerprint, other.dimension, other.chunker)
+                == (&space.fingerprint, space.dimension, space.chunker)
+        };
+        let given_up = {
+            let mut state = self.write();
+            if state.building.as_ref().is_some_and(|building| same(&building.space)) {
+                None
+            } else {
+                state.building.take()
+            }
+        };
+        if let Some(Generation { space, index, embedder }) = given_up {
+            tracing::info!(generation = space.generation, "given up: the model has changed again");
+            self.stop_unless_used(embedder).await;
+            close_index(index).await;
+            index_folders::remove(&self.folder(&space)).await;
+        }
     }
 
     /// Puts a model that was just started to the generations that are its own.
-    async fn attach(&self, store: &Store, space: Space, embedder: Embedder, folder: &Path) -> Result<()> {
+    async fn attach(
+        &self,
+        store: &Store,
+        space: Space,
+        embedder: Embedder,
+        settings: &Embed,
+        folder: &Path,
+    ) -> Result<()> {
         if space.state == SpaceState::Serving {
-            let serving = match self.serving().filter(|serving| serving.space.id == space.id) {
-                Some(serving) => Generation { embedder: Some(embedder.clone()), ..serving },
-                None => self.open_generation(store, space.clone(), Some(embedder.clone())).await?,
-            };
-            remember_model_folder(&self.folder(&space), folder).await;
+            let serving = self.with_model(store, self.serving(), space.clone(), embedder.clone()).await?;
+            index_folders::remember_model(&self.folder(&space), folder).await;
             self.write().serving = Some(serving);
             // a rebuild of the same model that a restart interrupted goes on
             let interrupted = store.spaces().await?.into_iter().filter(|other| {
                 other.state == SpaceState::Building && other.fingerprint == space.fingerprint
             });
             if let Some(space) = interrupted.max_by_key(|space| space.id) {
-                let building = self.open_generation(store, space, Some(embedder)).await?;
+                let building = self.with_model(store, self.building(), space, embedder).await?;
                 self.write().building = Some(building);
             }
             return Ok(());
         }
-        let building = self.open_generation(store, space.clone(), Some(embedder)).await?;
-        remember_model_folder(&self.folder(&space), folder).await;
+        let building = self.with_model(store, self.building(), space.clone(), embedder).await?;
+        index_folders::remember_model(&self.folder(&space), folder).await;
         self.write().building = Some(building);
-        self.revive_serving().await;
+        self.revive_serving(settings).await;
         Ok(())
     }
 
+    /// The generation of this space with this model: the one that is `open` already, if it is that one.
+    async fn with_model(
+        &self,
+        store: &Store,
+        open: Option<Generation>,
+        space: Space,
+        embedder: Embedder,
+    ) -> Result<Generation> {
+        match open.filter(|open| open.space.id == space.id) {
+            Some(open) => Ok(Generation { embedder: Some(embedder), ..open }),
+            None => self.open_generation(store, space, Some(embedder)).await,
+        }
+    }
+
     /// After a restart with another model: the old generation serves on with its old model, if that is still there.
-    async fn revive_serving(&self) {
+    async fn revive_serving(&self, settings: &Embed) {
         let Some(serving) = self.serving().filter(|serving| serving.embedder.is_none()) else { return };
-        let file = self.folder(&serving.space).join(MODEL_FOLDER_FILE);
-        let Ok(folder) = tokio::fs::read_to_string(&file).await else { return };
-        let settings = self.read().configured.as_ref().map(|(settings, _)| settings.clone());
-        let options = self.options(&settings.unwrap_or_default(), PathBuf::from(folder.trim()));
+        let Some(folder) = index_folders::remembered_model(&self.folder(&serving.space)).await else {
+            return;
+        };
+        let options = self.options(settings, folder);
         match Embedder::start(options).await {
             Ok(old) if old.model().fingerprint == serving.space.fingerprint => {
                 self.write().serving = Some(Generation { embedder: Some(old), ..serving });
@@ -348,6 +401,7 @@ impl Generations {
     }
 
     async fn replace_configured(&self, new: Option<(Embed, Embedder)>, problem: Option<String>) {
+        let mut building = None;
         let old = {
             let mut state = self.write();
             state.problem = problem;
@@ -356,10 +410,13 @@ impl Generations {
                 for generation in [&mut state.serving].into_iter().flatten() {
                     generation.embedder = None;
                 }
-                state.building = None;
+                building = state.building.take();
             }
             old
         };
+        if let Some(building) = building {
+            close_index(building.index).await;
+        }
         self.stop_unless_used(old).await;
     }
 
@@ -411,29 +468,4 @@ async fn close_index(index: Index) {
 
 fn dimension(dimension: usize) -> Result<u32> {
     u32::try_from(dimension).doing(Kind::Corrupt, format!("use a model of {dimension} dimensions"))
-}
-
-async fn remember_model_folder(generation: &Path, model: &Path) {
-    let text = model.to_string_lossy().into_owned();
-    if let Err(error) = tokio::fs::write(generation.join(MODEL_FOLDER_FILE), text).await {
-        tracing::warn!(%error, "remember the model's folder");
-    }
-}
-
-async fn remove_folder(folder: &Path) {
-    if let Err(error) = tokio::fs::remove_dir_all(folder).await
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(%error, folder = %folder.display(), "remove an old generation of the index");
-    }
-}
-
-async fn remove_unknown_folders(root: &Path, known: &[PathBuf]) {
-    let Ok(mut entries) = tokio::fs::read_dir(root).await else { return };
-    while let Ok(Some(entry)) = entries.next_entry().await {
-        let path = entry.path();
-        if path.is_dir() && !known.contains(&path) {
-            remove_folder(&path).await;
-        }
-    }
 }

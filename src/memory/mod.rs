@@ -13,6 +13,7 @@ mod fence;
 mod fusion;
 mod generations;
 mod highlight;
+mod index_folders;
 mod language;
 mod memories;
 mod messages;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::fusion::{self, Fused, LEXICAL_WEIGHT, Ranked, SEMANTIC_WEIGHT, Scale};
-use super::generations::{NOT_YET, blocking};
+use super::generations::{self, NOT_YET, blocking};
 use super::{Memory, check, chunk, highlight};
 use crate::api::limits::MAX_HITS;
 use crate::api::search::{Explain, Hit, Leg, SearchFilter, SearchMode, SearchParams, SearchResult, Served};
@@ -100,16 +100,46 @@ impl Memory {
     /// Passages that are not embedded yet.
     pub(super) async fn pending(&self) -> Result<u64> {
         match self.0.generations.leg() {
-            Some(leg) => self.store().pending(leg.space.id).await,
+            Some(leg) => self.pending_in(leg.space.id).await,
             None => Ok(self.store().counts().await?.chunks),
         }
     }
 
+    /// The same for one generation; none wait for one that has just given way to another.
+    pub(super) async fn pending_in(&self, space: i64) -> Result<u64> {
+        match self.store().pending(space).await {
+            Err(error) if error.kind() == Kind::NotFound => Ok(0),
+            pending => pending,
+        }
+    }
+
     async fn semantic(&self, query: &str, filter: &SearchFilter, pool: usize) -> Result<SemanticResult> {
-        let Some(leg) = self.0.generations.leg() else {
+        let Some(mut leg) = self.0.generations.leg() else {
             let problem = self.0.generations.problem().unwrap_or_else(|| NOT_YET.into());
             return Err(Error::new(Kind::ModelUnavailable, format!("search by meaning: {problem}")));
         };
+        loop {
+            let (space, embedder) = (leg.space.id, leg.embedder.clone());
+            let searched = self.semantic_in(leg, query, filter, pool).await;
+            // another generation or another model may have taken over under the search
+            match self.0.generations.leg() {
+                Some(now)
+                    if searched.is_err() && (now.space.id != space || !now.embedder.is_same(&embedder)) =>
+                {
+                    leg = now;
+                }
+                _ => return searched,
+            }
+        }
+    }
+
+    async fn semantic_in(
+        &self,
+        leg: generations::Leg,
+        query: &str,
+        filter: &SearchFilter,
+        pool: usize,
+    ) -> Result<SemanticResult> {
         let (vector, among) = tokio::try_join!(
             leg.embedder.embed_query(query.to_owned()),
             self.store().chunks_matching(filter)

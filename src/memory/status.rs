@@ -1,5 +1,6 @@
 //! How nosso is: what `system.status`, `index.status` and the health page tell.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::Memory;
@@ -10,6 +11,9 @@ use crate::api::job::{Job, JobList, JobRetried, JobRetry};
 use crate::api::system::{EmbeddingStatus, Legs, ModelListResult, Places, QueueCounts, Sizes, SystemStatus};
 use crate::error::Result;
 use crate::model::Timestamp;
+
+/// With less free space on its disk the daemon warns: some of the largest messages, their log and their vectors.
+const LEAST_FREE_BYTES: u64 = 16 << 20;
 
 impl Memory {
     /// Everything about the daemon; `connections` and the socket's path are the caller's to know.
@@ -39,7 +43,7 @@ impl Memory {
             counts,
             queue,
             legs: Legs { lexical: true, semantic: self.0.generations.leg().is_some() },
-            warnings: warnings(&embedding, &queue, &index),
+            warnings: warnings(&embedding, &queue, &index, free_bytes(&self.0.paths.data)),
             index,
             embedding,
             chat: self.llm().status(),
@@ -78,7 +82,7 @@ impl Memory {
             status.codes_bytes = vectors.codes_bytes;
             status.candidates = vectors.candidates;
             status.recall = vectors.recall;
-            status.pending = self.store().pending(space.id).await?;
+            status.pending = self.pending_in(space.id).await?;
         }
         if let Some(Generation { space, index, embedder: _ }) = self.0.generations.building() {
             let vectors = blocking(move || Ok(index.status())).await?;
@@ -86,7 +90,7 @@ impl Memory {
                 generation: space.generation,
                 model: space.model,
                 vectors: vectors.vectors,
-                pending: self.store().pending(space.id).await?,
+                pending: self.pending_in(space.id).await?,
             });
         }
         Ok(status)
@@ -96,7 +100,7 @@ impl Memory {
     pub async fn rebuild_index(&self) -> Result<RebuildResult> {
         let space = self.0.generations.rebuild(self.store()).await?;
         self.wake();
-        Ok(RebuildResult { generation: space.generation, pending: self.store().pending(space.id).await? })
+        Ok(RebuildResult { generation: space.generation, pending: self.pending_in(space.id).await? })
     }
 
     /// Embedding jobs.
@@ -124,15 +128,32 @@ impl Memory {
             model: model.map(|model| format!("{} {}", model.name, short(&model.fingerprint))),
             dimension: model.and_then(|model| u32::try_from(model.dimension).ok()),
             loaded: embedder.as_ref().is_some_and(|embedder| embedder.is_loaded()),
-            problem: if embedder.is_some() { None } else { self.0.generations.problem() },
+            problem: self.0.generations.problem(),
         }
     }
 }
 
-fn warnings(embedding: &EmbeddingStatus, queue: &QueueCounts, index: &IndexStatus) -> Vec<String> {
+fn warnings(
+    embedding: &EmbeddingStatus,
+    queue: &QueueCounts,
+    index: &IndexStatus,
+    free_bytes: Option<u64>,
+) -> Vec<String> {
     let mut warnings = Vec::new();
-    if let Some(problem) = &embedding.problem {
-        warnings.push(format!("searches go by words only: {problem}"));
+    if let Some(free) = free_bytes.filter(|free| *free < LEAST_FREE_BYTES) {
+        warnings.push(format!(
+            "the disk that holds the database has {} KiB left, and soon nothing can be stored; free some space",
+            free / 1024
+        ));
+    }
+    match &embedding.problem {
+        Some(problem) if embedding.available => {
+            warnings.push(format!(
+                "the configured embedding model does not run, the one before it does: {problem}"
+            ));
+        }
+        Some(problem) => warnings.push(format!("searches go by words only: {problem}")),
+        None => {}
     }
     if queue.dead > 0 {
         warnings.push(format!(
@@ -144,6 +165,13 @@ fn warnings(embedding: &EmbeddingStatus, queue: &QueueCounts, index: &IndexStatu
         warnings.push("the vector index misses neighbours; run `nosso index rebuild`".into());
     }
     warnings
+}
+
+/// What whoever does not run the daemon as the superuser can still write to the disk of a folder; none where the
+/// system does not tell.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 fn short(fingerprint: &str) -> &str {

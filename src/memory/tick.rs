@@ -21,6 +21,9 @@ const LEASE: Duration = Duration::from_secs(300);
 /// Vectors that a self-check asks for.
 const CHECK_SAMPLES: usize = 50;
 
+/// A generation serves although some passages could not be embedded, but one of so many at most.
+const MOST_GIVEN_UP: u64 = 10;
+
 /// What a step did, and so what the worker does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -92,7 +95,10 @@ impl Memory {
                 Ok(())
             }
             // the fault is not the jobs': they wait, and their tries are not counted
-            Err(error) if matches!(error.kind(), Kind::ModelUnavailable | Kind::Busy | Kind::StorageFull) => {
+            Err(error)
+                if matches!(error.kind(), Kind::ModelUnavailable | Kind::Busy | Kind::StorageFull)
+                    || !generation.index.is_intact() =>
+            {
                 self.store().release(&jobs).await?;
                 if error.kind() == Kind::ModelUnavailable {
                     self.0.generations.start_anew(&error).await;
@@ -108,8 +114,12 @@ impl Memory {
 
     async fn promote_filled(&self) -> Result<bool> {
         let Some(building) = self.0.generations.building() else { return Ok(false) };
-        // a passage that was given up must not keep the new generation from serving for ever
         if building.embedder.is_none() || self.store().unfinished(building.space.id).await? > 0 {
+            return Ok(false);
+        }
+        // a passage that was given up must not keep the new generation from serving for ever
+        let given_up = self.store().pending(building.space.id).await?;
+        if given_up > self.store().counts().await?.chunks / MOST_GIVEN_UP {
             return Ok(false);
         }
         self.0.generations.promote(self.store()).await?;

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod application;
 #[path = "support/brought.rs"]
 mod brought;
 mod chat;

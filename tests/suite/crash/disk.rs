@@ -3,16 +3,19 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use serde_json::{Value, json};
+use rustix::process::Signal;
+use serde_json::Value;
 
 use super::audit::{audit, index_equals_store};
 use super::ledger::{Ledger, equal};
-use super::world::{Client, STOP, World, found};
+use super::world::{STOP, World, found};
 use crate::support::daemon::{Daemon, get};
+use crate::support::wire::Client;
 use crate::support::{binary, skipped, wait_for};
 
 /// Enough for the daemon to start, and soon full.
 const SMALL: &str = "size=6m";
+const MIDDLE: &str = "size=20m";
 const LARGE: &str = "size=200m";
 
 /// A process whose only work is to hold the mount.
@@ -58,9 +61,9 @@ impl Small {
         command
     }
 
-    fn grow(&self, world: &World) {
+    fn grow(&self, world: &World, size: &str) {
         let mut command = self.enter();
-        command.args(["mount", "-o", &format!("remount,{LARGE}")]).arg(world.data());
+        command.args(["mount", "-o", &format!("remount,{size}")]).arg(world.data());
         assert!(command.status().unwrap().success());
     }
 
@@ -91,60 +94,71 @@ fn a_full_disk_loses_nothing_and_is_told() {
     let first = ledger.append(&mut client, "first of all, a jaguarundi").unwrap().unwrap();
     world.wait_for_meaning();
 
-    // big ones until nothing fits, then small ones, so that it is full to the last page
-    let mut refused = 0;
-    for size in [100_000, 10_000, 100] {
-        loop {
-            let text = "lorem ipsum ".repeat(size / 12);
-            match ledger.append(&mut client, &text).unwrap() {
-                Ok(_) => {}
-                Err(error) => {
-                    check_refusal(&error);
-                    refused += 1;
-                    break;
-                }
-            }
-        }
-    }
-    for _ in 0..20 {
-        refused += usize::from(ledger.append(&mut client, "one more").unwrap().is_err());
-    }
-    assert!(refused > 3, "{refused} calls were refused");
-
+    fill(&mut ledger, &mut client);
     // it lives, says how it is, reads and finds
-    let (code, health) = get(&socket, "/health");
-    let told: Value = serde_json::from_str(&health).unwrap();
-    assert_eq!((code, &told["status"]), (200, &json!("degraded")), "{health}");
-    assert!(told["warnings"].to_string().contains("disk"), "{health}");
+    let (status, warnings) = health(&world);
+    assert!(status == "degraded" && warnings.contains("disk"), "{status}: {warnings}");
     ledger.check(&socket);
     assert!(found(&world.search("jaguarundi", "lexical"), &first));
     assert!(found(&world.search("jaguarundi", "hybrid"), &first));
 
-    // a start while it is full works, or says what is wrong
-    daemon.signal(rustix::process::Signal::TERM);
+    // space returns: so does everything else
+    small.grow(&world, MIDDLE);
+    let after = ledger.append(&mut client, "written after all").unwrap().unwrap();
+    world.wait_for_meaning();
+    world.drain();
+    assert!(found(&world.search("written after all", "semantic"), &after));
+    ledger.check(&socket);
+
+    // a start on a full disk works, or says what to do
+    fill(&mut ledger, &mut client);
+    daemon.signal(Signal::TERM);
     assert_eq!(daemon.ended(STOP).code(), Some(0));
+    let mut daemon = Daemon::spawn(small.serve(&world));
+    let line = daemon.wait_for_log_of(&["ready", "hint: "]);
+    if line.contains("ready") {
+        ledger.check(&socket);
+        assert!(found(&world.search("jaguarundi", "hybrid"), &first));
+        daemon.signal(Signal::TERM);
+        assert_eq!(daemon.ended(STOP).code(), Some(0));
+    } else {
+        assert!(line.contains("free some space on the disk"), "{line}");
+        assert_ne!(daemon.ended(STOP).code(), Some(0));
+    }
+    small.grow(&world, LARGE);
     let mut daemon = Daemon::spawn(small.serve(&world));
     daemon.wait_for_log("ready");
     ledger.check(&socket);
-    assert!(found(&world.search("jaguarundi", "hybrid"), &first));
-    let mut client = Client::connect(&socket).unwrap();
-    if let Err(error) = ledger.append(&mut client, &"lorem ipsum ".repeat(80_000)).unwrap() {
-        check_refusal(&error);
-    }
-
-    // space returns: so does everything else
-    small.grow(&world);
-    ledger.append(&mut client, "written after all").unwrap().unwrap();
     world.wait_for_meaning();
     world.drain();
-    let (code, health) = get(&socket, "/health");
-    let told: Value = serde_json::from_str(&health).unwrap();
-    assert_eq!((code, &told["status"]), (200, &json!("ok")), "{health}");
-    ledger.check(&socket);
-    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(health(&world), ("ok".to_owned(), "[]".to_owned()));
+    daemon.signal(Signal::TERM);
     assert_eq!(daemon.ended(STOP).code(), Some(0));
     equal("messages", &ledger.messages, &audit(&small.data).messages);
     index_equals_store(&small.data, &world.library, &world.model("tiny"));
+}
+
+/// Big ones until nothing fits, then small ones, so that it is full to the last page.
+fn fill(ledger: &mut Ledger, client: &mut Client) {
+    let mut refused = 0;
+    for size in [300_000, 10_000, 100] {
+        let text = "lorem ipsum ".repeat(size / 12);
+        while let Ok(_stored) = ledger.append(client, &text).unwrap().inspect_err(check_refusal) {}
+        refused += 1;
+    }
+    for _ in 0..20 {
+        refused +=
+            usize::from(ledger.append(client, "one more").unwrap().inspect_err(check_refusal).is_err());
+    }
+    assert!(refused > 3, "{refused} calls were refused");
+}
+
+/// What the health page says, whose code is 200: a word, and the warnings.
+fn health(world: &World) -> (String, String) {
+    let (code, page) = get(&world.home.socket(), "/health");
+    assert_eq!(code, 200, "{page}");
+    let page: Value = serde_json::from_str(&page).unwrap();
+    (page["status"].as_str().unwrap().to_owned(), page["warnings"].to_string())
 }
 
 fn check_refusal(error: &Value) {

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::audit::{audit, index_equals_store};
 use super::ledger::{Ledger, equal};
-use super::world::{Client, World, found, wait_until};
+use super::world::{World, found, wait_until};
+use crate::support::wire::Client;
 
 const N: usize = 60;
 

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::audit::{audit, index_equals_store};
 use super::ledger::{Known, Ledger, equal};
-use super::world::{Client, Random, STOP, World, found};
+use super::world::{Random, STOP, World, found};
+use crate::support::wire::Client;
 
 /// How often the daemon is killed; `NOSSO_TEST_ROUNDS` says more.
 const ROUNDS: u64 = 12;

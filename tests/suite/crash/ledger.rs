@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::world::{Client, Gone, Random};
+use super::world::Random;
+use crate::support::wire::{Client, Gone};
 
 /// What a client knows to be stored: text by id. Ids that are not here are not in the store.
 pub type Known = BTreeMap<String, String>;

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::audit::{audit, index_equals_store};
 use super::ledger::Ledger;
-use super::world::{Client, World, found, wait_until};
+use super::world::{World, found, wait_until};
 use crate::support::PATIENCE;
+use crate::support::wire::Client;
 
 const N: usize = 300;
 

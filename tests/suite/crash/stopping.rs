@@ -7,9 +7,10 @@ use serde_json::json;
 
 use super::audit::{audit, index_equals_store};
 use super::ledger::{Ledger, equal};
-use super::world::{Client, STOP, World};
+use super::world::{STOP, World};
 use crate::support::ollama;
 use crate::support::scripted::Script;
+use crate::support::wire::Client;
 
 const CLIENTS: u64 = 3;
 

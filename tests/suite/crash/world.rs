@@ -1,7 +1,5 @@
 //! A home with an embedding model in it, a client of its daemon, and chance that comes out the same in every run.
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::brought::brought;
 use crate::support::daemon::{Daemon, Home, call};
-use crate::support::{PATIENCE, wait_for};
+use crate::support::wait_for;
 use crate::tiny_model;
 
 /// How long the queue may take to run empty.
-const DRAIN: Duration = Duration::from_secs(120);
+const DRAIN: Duration = Duration::from_secs(60);
 /// What a stop may take.
 pub const STOP: Duration = Duration::from_secs(8);
 
@@ -97,12 +95,21 @@ impl World {
     /// Waits until nothing is left to embed or to remove.
     pub fn drain(&self) {
         let deadline = Instant::now() + DRAIN;
-        wait_until("the queue runs empty", deadline, || {
+        loop {
             let status = self.ask("system.status", json!({}));
             let left = [&status["queue"]["ready"], &status["queue"]["leased"], &status["index"]["pending"]];
             assert_eq!(status["queue"]["dead"], 0, "{status}");
-            left.iter().all(|left| **left == json!(0)).then_some(())
-        });
+            if left.iter().all(|left| **left == json!(0)) {
+                return;
+            }
+            if Instant::now() > deadline {
+                panic!(
+                    "the queue does not run empty: {status}\n{}",
+                    self.ask("job.list", json!({"limit": 3}))
+                );
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Stops a daemon in order.
@@ -126,59 +133,6 @@ pub fn wait_until<T>(what: &str, deadline: Instant, mut look: impl FnMut() -> Op
 /// Whether a hit with this id is among the hits.
 pub fn found(searched: &Value, id: &str) -> bool {
     searched["hits"].as_array().unwrap().iter().any(|hit| hit["id"] == id)
-}
-
-/// One connection to a daemon that may die at any time.
-pub struct Client {
-    stream: UnixStream,
-    lines: BufReader<UnixStream>,
-    next: u64,
-}
-
-/// The daemon went away before it answered.
-#[derive(Debug)]
-pub struct Gone;
-
-impl Client {
-    pub fn connect(socket: &Path) -> Result<Self, Gone> {
-        let stream = UnixStream::connect(socket).map_err(|_| Gone)?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let lines = BufReader::new(stream.try_clone().unwrap());
-        Ok(Self { stream, lines, next: 1 })
-    }
-
-    /// The result, or the error object that the daemon answers.
-    pub fn call(&mut self, method: &str, params: &Value) -> Result<Result<Value, Value>, Gone> {
-        let id = self.send(method, params)?;
-        loop {
-            let mut message = self.receive()?;
-            if message["id"] == json!(id) {
-                let error = message["error"].take();
-                return Ok(if error.is_null() { Ok(message["result"].take()) } else { Err(error) });
-            }
-        }
-    }
-
-    /// Sends a request and answers its id.
-    pub fn send(&mut self, method: &str, params: &Value) -> Result<u64, Gone> {
-        let id = self.next;
-        self.next += 1;
-        let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        self.stream.write_all(format!("{request}\n").as_bytes()).map_err(|_| Gone)?;
-        Ok(id)
-    }
-
-    /// The next message of any sort.
-    pub fn receive(&mut self) -> Result<Value, Gone> {
-        let mut line = String::new();
-        match self.lines.read_line(&mut line) {
-            // half a line is none
-            Ok(_) if line.ends_with('\n') => Ok(serde_json::from_str(&line).unwrap()),
-            Ok(_) => Err(Gone),
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Err(Gone),
-            Err(error) => panic!("no answer: {error}"),
-        }
-    }
 }
 
 /// Chance: a linear congruential generator.

@@ -88,16 +88,21 @@ impl Daemon {
 
     /// Waits for a line of the log that holds `text`, and answers it. Each call goes on behind the last one.
     pub fn wait_for_log(&mut self, text: &str) -> String {
+        self.wait_for_log_of(&[text])
+    }
+
+    /// Waits for a line that holds one of `texts`.
+    pub fn wait_for_log_of(&mut self, texts: &[&str]) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
                     self.log.push(line.clone());
-                    if line.contains(text) {
+                    if texts.iter().any(|text| line.contains(text)) {
                         return line;
                     }
                 }
-                Err(error) => panic!("no {text:?} in the log ({error}):\n{}", self.log.join("\n")),
+                Err(error) => panic!("no {texts:?} in the log ({error}):\n{}", self.log.join("\n")),
             }
         }
     }

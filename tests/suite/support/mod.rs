@@ -7,6 +7,7 @@ pub mod openai;
 pub mod scripted;
 pub mod shell;
 pub mod user_systemd;
+pub mod wire;
 
 use std::io::Write;
 use std::path::PathBuf;
