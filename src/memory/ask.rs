@@ -157,7 +157,7 @@ impl Memory {
         let config = self.config();
         let choice = self.llm().choose(params.model.as_deref().or(config.chat.model.as_deref())).await?;
         let mut notices = Vec::new();
-        let recalled = self.recall(&params, &branch, &config.recall, &mut notices).await?;
+        let recalled = self.recall(&params, &branch, &choice, &config.recall, &mut notices).await?;
         let context_tokens = match &choice {
             Choice::Model(model) => model.context_tokens,
             Choice::Extractive { notice } => {
@@ -190,6 +190,7 @@ impl Memory {
         &self,
         params: &ChatParams,
         branch: &[Message],
+        choice: &Choice,
         settings: &Recall,
         notices: &mut Vec<String>,
     ) -> Result<Option<Recalled>> {
@@ -205,7 +206,14 @@ impl Memory {
             context: None,
             explain: false,
         };
-        let (found, standing) = tokio::try_join!(self.search(search), self.standing(params))?;
+        let standing = async {
+            match choice {
+                Choice::Model(_) => self.standing(params).await,
+                // they tell a model how to answer; quoted, they would stand there as if they were the answer
+                Choice::Extractive { .. } => Ok(Vec::new()),
+            }
+        };
+        let (found, standing) = tokio::try_join!(self.search(search), standing)?;
         if let Some(problem) = found.served.problem {
             notices.push(format!("recalled by words only: {problem}"));
         }
@@ -223,14 +231,16 @@ impl Memory {
             let list =
                 MemoryList { kind: Some(kind.into()), limit: Some(MAX_STANDING), ..MemoryList::default() };
             let found = self.store().memories(list).await?.items.into_iter();
-            standing.extend(found.filter(|memory| memory.project.is_none() || memory.project == params.project));
+            standing
+                .extend(found.filter(|memory| memory.project.is_none() || memory.project == params.project));
         }
         Ok(standing.into_iter().take(MAX_STANDING as usize).map(Passage::from).collect())
     }
 
     /// A retry of a question whose answer is there: it is answered again, not asked again.
     async fn answered_before(&self, prepared: &Prepared) -> Result<Option<ChatResult>> {
-        let (Some(conversation), Some(question)) = (&prepared.conversation, prepared.params.message_id) else {
+        let (Some(conversation), Some(question)) = (&prepared.conversation, prepared.params.message_id)
+        else {
             return Ok(None);
         };
         let branch = self.store().branch(conversation.id, None, MAX_BRANCH_BYTES).await?;
@@ -301,7 +311,12 @@ impl Memory {
     }
 
     /// Stores an answer, whole or partial, behind its question.
-    pub(super) async fn store_answer(&self, prepared: &Prepared, actor: &Actor, answer: &ChatResult) -> Result<MessageId> {
+    pub(super) async fn store_answer(
+        &self,
+        prepared: &Prepared,
+        actor: &Actor,
+        answer: &ChatResult,
+    ) -> Result<MessageId> {
         let id = MessageId::new();
         let message = store::NewMessage {
             id,
@@ -335,7 +350,7 @@ impl Prepared {
     pub(super) fn model_name(&self) -> String {
         match &self.choice {
             Choice::Model(model) => model.name.clone(),
-            Choice::Extractive { .. } => "extractive".into(),
+            Choice::Extractive { .. } => model::EXTRACTIVE.into(),
         }
     }
 
@@ -428,7 +443,8 @@ fn title(question: &str) -> String {
     let mut title = String::new();
     for word in line.split_whitespace() {
         if title.chars().count() + word.chars().count() >= TITLE_CHARS {
-            let cut: String = if title.is_empty() { word.chars().take(TITLE_CHARS - 1).collect() } else { title };
+            let cut: String =
+                if title.is_empty() { word.chars().take(TITLE_CHARS - 1).collect() } else { title };
             return format!("{cut}…");
         }
         if !title.is_empty() {

@@ -1,6 +1,8 @@
 //! Checks what clients send against the limits, once, at the edge of the application.
 
-use crate::api::limits::{MAX_CONTENT_BYTES, MAX_MEMORY_BYTES, MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_QUERY_BYTES};
+use crate::api::limits::{
+    MAX_CONTENT_BYTES, MAX_MEMORY_BYTES, MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_QUERY_BYTES,
+};
 use crate::error::{Error, Kind, Result};
 use crate::model::Metadata;
 
@@ -14,13 +16,20 @@ pub fn memory(text: &str) -> Result<()> {
     if text.trim().is_empty() {
         return Err(Error::invalid("the memory's content is empty").hint("say the fact in words"));
     }
-    at_most("the memory's content", text.len(), MAX_MEMORY_BYTES, "store a document as messages of a conversation")
+    at_most(
+        "the memory's content",
+        text.len(),
+        MAX_MEMORY_BYTES,
+        "store a document as messages of a conversation",
+    )
 }
 
 /// The text to search with, or to ask.
 pub fn query(text: &str) -> Result<()> {
     if text.trim().is_empty() {
-        return Err(Error::invalid("the query is empty").hint("give the words or the question to search with"));
+        return Err(
+            Error::invalid("the query is empty").hint("give the words or the question to search with")
+        );
     }
     at_most("the query", text.len(), MAX_QUERY_BYTES, "search with the part that matters")
 }
@@ -57,7 +66,8 @@ fn at_most(what: &str, size: usize, limit: usize, hint: &str) -> Result<()> {
     if size <= limit {
         return Ok(());
     }
-    Err(Error::new(Kind::TooLarge, format!("{what} has {size} bytes, at most {limit} are allowed")).hint(hint))
+    Err(Error::new(Kind::TooLarge, format!("{what} has {size} bytes, at most {limit} are allowed"))
+        .hint(hint))
 }
 
 #[cfg(test)]

@@ -36,7 +36,11 @@ impl Memory {
     }
 
     /// Changes what is given.
-    pub async fn update_conversation(&self, update: ConversationUpdate, actor: &Actor) -> Result<Conversation> {
+    pub async fn update_conversation(
+        &self,
+        update: ConversationUpdate,
+        actor: &Actor,
+    ) -> Result<Conversation> {
         set_name("the title", &update.title)?;
         set_name("the project", &update.project)?;
         set_name("the model", &update.model)?;

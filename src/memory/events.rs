@@ -44,7 +44,13 @@ impl Events {
         self.tell(actor, Change { conversation_id: Some(id), ..change(actor, action) });
     }
 
-    pub(super) fn messages(&self, actor: &Actor, action: Action, conversation: ConversationId, ids: Vec<MessageId>) {
+    pub(super) fn messages(
+        &self,
+        actor: &Actor,
+        action: Action,
+        conversation: ConversationId,
+        ids: Vec<MessageId>,
+    ) {
         self.tell(
             actor,
             Change { conversation_id: Some(conversation), message_ids: ids, ..change(actor, action) },

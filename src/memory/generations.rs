@@ -67,7 +67,13 @@ pub(super) struct Leg {
 impl Generations {
     pub(super) fn new(paths: Paths, runtime_library: Option<OsString>) -> Self {
         let state = RwLock::new(State::default());
-        Self { paths, runtime_library, state, settings_changed: AtomicBool::new(true), looked: Mutex::new(None) }
+        Self {
+            paths,
+            runtime_library,
+            state,
+            settings_changed: AtomicBool::new(true),
+            looked: Mutex::new(None),
+        }
     }
 
     /// The settings changed: the next [`Generations::refresh`] looks at the model again.
@@ -118,8 +124,11 @@ impl Generations {
     pub(super) async fn rebuild(&self, store: &Store) -> Result<Space> {
         let Some(serving) = self.serving() else {
             let problem = self.problem().unwrap_or_else(|| NOT_YET.into());
-            return Err(Error::new(Kind::ModelUnavailable, format!("there is no index to rebuild: {problem}"))
-                .hint("run `nosso setup`, then try again"));
+            return Err(Error::new(
+                Kind::ModelUnavailable,
+                format!("there is no index to rebuild: {problem}"),
+            )
+            .hint("run `nosso setup`, then try again"));
         };
         if let Some(building) = self.building() {
             let number = building.space.generation;
@@ -186,7 +195,10 @@ impl Generations {
         for is_serving in [true, false] {
             let found = if is_serving { self.serving() } else { self.building() };
             let Some(generation) = found.filter(|generation| !generation.index.is_intact()) else { continue };
-            tracing::warn!(generation = generation.space.generation, "the index was deleted; it is filled again");
+            tracing::warn!(
+                generation = generation.space.generation,
+                "the index was deleted; it is filled again"
+            );
             let Generation { space, index, embedder } = generation;
             {
                 let mut state = self.write();
@@ -212,6 +224,14 @@ impl Generations {
         false
     }
 
+    /// Keeps why there is no model, and logs it once.
+    fn note_problem(&self, problem: String) {
+        if self.read().problem.as_ref() != Some(&problem) {
+            tracing::warn!(%problem, "texts are not embedded; searches go by words");
+        }
+        self.write().problem = Some(problem);
+    }
+
     /// Starts the configured model and finds, or begins, the generation that belongs to it.
     async fn start_configured(&self, store: &Store, wanted: &Embed) -> Result<()> {
         let running = self.read().configured.as_ref().map(|(settings, _)| settings.clone());
@@ -219,19 +239,20 @@ impl Generations {
             return Ok(());
         }
         if !wanted.enabled {
-            self.replace_configured(None, Some("embedding is switched off (`embed.enabled = false`)".into())).await;
+            self.replace_configured(None, Some("embedding is switched off (`embed.enabled = false`)".into()))
+                .await;
             return Ok(());
         }
         let folder = wanted.model.clone().unwrap_or_else(|| self.paths.models().join(setup::DEFAULT_MODEL));
+        if wanted.model.is_none() && !folder.exists() {
+            self.note_problem("the embedding model is missing; run `nosso setup`".into());
+            return Ok(());
+        }
         let embedder = match Embedder::start(self.options(wanted, folder.clone())).await {
             Ok(embedder) => embedder,
             Err(error) => {
                 let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
-                let problem = format!("{}{hint}", error.full_text());
-                if self.read().problem.as_ref() != Some(&problem) {
-                    tracing::warn!(%problem, "texts are not embedded; searches go by words");
-                }
-                self.write().problem = Some(problem);
+                self.note_problem(format!("{}{hint}", error.full_text()));
                 return Ok(());
             }
         };
@@ -282,11 +303,18 @@ impl Generations {
                 self.write().serving = Some(Generation { embedder: Some(old), ..serving });
             }
             Ok(other) => other.stop().await,
-            Err(error) => tracing::info!(%error, "the old model is gone; the new generation serves while it fills"),
+            Err(error) => {
+                tracing::info!(%error, "the old model is gone; the new generation serves while it fills")
+            }
         }
     }
 
-    async fn open_generation(&self, store: &Store, space: Space, embedder: Option<Embedder>) -> Result<Generation> {
+    async fn open_generation(
+        &self,
+        store: &Store,
+        space: Space,
+        embedder: Option<Embedder>,
+    ) -> Result<Generation> {
         let options = index::Options {
             folder: self.folder(&space),
             dimension: space.dimension as usize,
@@ -311,7 +339,11 @@ impl Generations {
     fn options(&self, wanted: &Embed, model: PathBuf) -> embed::Options {
         let Embed { enabled: _, model: _, library, threads, niceness, unload_after_seconds } = wanted.clone();
         embed::Options {
-            library: embed::candidates(library.as_deref(), self.runtime_library.as_deref(), &self.paths.libraries()),
+            library: embed::candidates(
+                library.as_deref(),
+                self.runtime_library.as_deref(),
+                &self.paths.libraries(),
+            ),
             model,
             threads,
             niceness,
@@ -342,9 +374,10 @@ impl Generations {
             let state = self.read();
             let configured = state.configured.as_ref().map(|(_, embedder)| embedder);
             let of_generations = [&state.serving, &state.building].into_iter().flatten();
-            of_generations.filter_map(|generation| generation.embedder.as_ref()).chain(configured).any(|other| {
-                other.is_same(&embedder)
-            })
+            of_generations
+                .filter_map(|generation| generation.embedder.as_ref())
+                .chain(configured)
+                .any(|other| other.is_same(&embedder))
         };
         if !is_used {
             embedder.stop().await;
@@ -365,7 +398,9 @@ impl Generations {
 }
 
 /// Runs what reads or writes LMDB on a thread that may block.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     match spawn_blocking(work).await {
         Ok(result) => result,
         Err(panic) => Err(Error::internal("the vector index failed").caused_by(panic)),

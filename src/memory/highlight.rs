@@ -34,7 +34,11 @@ pub fn best_chunk(text: &str, chunks: &[ChunkRange], terms: &[String]) -> Option
     let wanted: HashSet<String> = terms.iter().map(|term| fold(term)).collect();
     let held = |chunk: &ChunkRange| {
         let part = text.get(chunk.start as usize..chunk.end as usize).unwrap_or_default();
-        words(part).map(|word| fold(word.text)).filter(|word| wanted.contains(word)).collect::<HashSet<_>>().len()
+        words(part)
+            .map(|word| fold(word.text))
+            .filter(|word| wanted.contains(word))
+            .collect::<HashSet<_>>()
+            .len()
     };
     let mut best: Option<(usize, &ChunkRange)> = None;
     for chunk in chunks {
@@ -65,13 +69,19 @@ fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
                 continue;
             }
             let (mut end, mut last) = (byte + c.len_utf8(), position + 1);
-            while let Some((_, (at, next))) = chars.next_if(|(_, (_, c))| c.is_alphanumeric() || is_combining_mark(*c))
+            while let Some((_, (at, next))) =
+                chars.next_if(|(_, (_, c))| c.is_alphanumeric() || is_combining_mark(*c))
             {
                 end = at + next.len_utf8();
                 last += 1;
             }
             let follows_blank = before.take().is_some_and(|c| c == ' ');
-            return Some(Word { text: &text[byte..end], start: position as u32, end: last as u32, follows_blank });
+            return Some(Word {
+                text: &text[byte..end],
+                start: position as u32,
+                end: last as u32,
+                follows_blank,
+            });
         }
     })
 }

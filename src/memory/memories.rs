@@ -15,7 +15,8 @@ const DEFAULT_KIND: &str = "fact";
 impl Memory {
     /// Stores a fact; the same id again answers what is stored.
     pub async fn add_memory(&self, add: MemoryAdd, actor: &Actor) -> Result<model::Memory> {
-        let MemoryAdd { id, content, kind, project, source_message_id, expires_at, created_at, metadata } = add;
+        let MemoryAdd { id, content, kind, project, source_message_id, expires_at, created_at, metadata } =
+            add;
         check::memory(&content)?;
         check::name("the project", project.as_deref())?;
         check::metadata(metadata.as_ref())?;

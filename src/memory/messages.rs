@@ -19,12 +19,17 @@ impl Memory {
         }
         if messages.len() > MAX_APPEND_MESSAGES {
             let found = messages.len();
-            let message = format!("`messages` holds {found} messages, at most {MAX_APPEND_MESSAGES} are allowed");
+            let message =
+                format!("`messages` holds {found} messages, at most {MAX_APPEND_MESSAGES} are allowed");
             return Err(Error::new(Kind::TooLarge, message).hint("send them in several calls"));
         }
         let messages = messages.into_iter().map(prepare).collect::<Result<Vec<_>>>()?;
-        let append =
-            store::Append { conversation: conversation_id, create: None, messages, client: actor.client.clone() };
+        let append = store::Append {
+            conversation: conversation_id,
+            create: None,
+            messages,
+            client: actor.client.clone(),
+        };
         let appended = self.store().append(append).await?;
         let fresh = appended.messages.iter().zip(&appended.fresh).filter(|(_, fresh)| **fresh);
         let ids: Vec<MessageId> = fresh.map(|(message, _)| message.id).collect();
@@ -66,7 +71,9 @@ impl Memory {
     pub async fn delete_message(&self, id: MessageId, actor: &Actor) -> Result<Deleted> {
         let conversation = match self.store().message(id).await {
             Ok(message) => message.conversation_id,
-            Err(error) if error.kind() == Kind::NotFound => return Ok(Deleted { deleted: false, messages: 0 }),
+            Err(error) if error.kind() == Kind::NotFound => {
+                return Ok(Deleted { deleted: false, messages: 0 });
+            }
             Err(error) => return Err(error),
         };
         let deleted = self.store().delete_message(id).await?;

@@ -72,7 +72,12 @@ impl Memory {
 
         let legs = [
             Ranked { name: "lexical", weight: LEXICAL_WEIGHT, scale: Scale::FromZero, hits: &lexical.hits },
-            Ranked { name: "semantic", weight: SEMANTIC_WEIGHT, scale: Scale::WithinList, hits: &semantic.hits },
+            Ranked {
+                name: "semantic",
+                weight: SEMANTIC_WEIGHT,
+                scale: Scale::WithinList,
+                hits: &semantic.hits,
+            },
         ];
         let mut fused = fusion::fuse(&legs);
         fused.truncate(limit);
@@ -105,14 +110,17 @@ impl Memory {
             let problem = self.0.generations.problem().unwrap_or_else(|| NOT_YET.into());
             return Err(Error::new(Kind::ModelUnavailable, format!("search by meaning: {problem}")));
         };
-        let (vector, among) =
-            tokio::try_join!(leg.embedder.embed_query(query.to_owned()), self.store().chunks_matching(filter))?;
+        let (vector, among) = tokio::try_join!(
+            leg.embedder.embed_query(query.to_owned()),
+            self.store().chunks_matching(filter)
+        )?;
         let index = leg.index;
         let neighbours =
             blocking(move || index.search(&vector, pool * CHUNKS_PER_ITEM, among.as_deref())).await?;
         let cosines: HashMap<u32, f64> =
             neighbours.iter().map(|neighbour| (neighbour.id, f64::from(neighbour.cosine))).collect();
-        let found = self.store().chunk_items(neighbours.iter().map(|neighbour| neighbour.id).collect()).await?;
+        let found =
+            self.store().chunk_items(neighbours.iter().map(|neighbour| neighbour.id).collect()).await?;
         let mut best: HashMap<Item, (f64, ChunkRange)> = HashMap::new();
         for chunk in found {
             let cosine = cosines.get(&chunk.chunk).copied().unwrap_or(f64::MIN);
@@ -125,7 +133,10 @@ impl Memory {
         let mut hits: Vec<(Item, f64)> = best.iter().map(|(item, (cosine, _))| (*item, *cosine)).collect();
         hits.sort_by(|a, b| b.1.total_cmp(&a.1));
         hits.truncate(pool);
-        Ok(SemanticResult { hits, chunks: best.into_iter().map(|(item, (_, range))| (item, range)).collect() })
+        Ok(SemanticResult {
+            hits,
+            chunks: best.into_iter().map(|(item, (_, range))| (item, range)).collect(),
+        })
     }
 }
 

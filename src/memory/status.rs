@@ -4,12 +4,10 @@ use std::sync::atomic::Ordering;
 
 use super::Memory;
 use super::generations::{Generation, blocking};
+use crate::api::Page;
 use crate::api::index::{BuildingGeneration, IndexStatus, RebuildResult};
 use crate::api::job::{Job, JobList, JobRetried, JobRetry};
-use crate::api::system::{
-    EmbeddingStatus, Legs, ModelListResult, Places, QueueCounts, Sizes, SystemStatus,
-};
-use crate::api::Page;
+use crate::api::system::{EmbeddingStatus, Legs, ModelListResult, Places, QueueCounts, Sizes, SystemStatus};
 use crate::error::Result;
 use crate::model::Timestamp;
 
@@ -30,7 +28,7 @@ impl Memory {
         let places = Places {
             database: self.0.paths.database().display().to_string(),
             index: self.0.paths.index().display().to_string(),
-            config: self.0.paths.config_file().display().to_string(),
+            config: self.0.config_file.display().to_string(),
             socket: socket.to_owned(),
         };
         Ok(SystemStatus {
@@ -134,7 +132,7 @@ impl Memory {
 fn warnings(embedding: &EmbeddingStatus, queue: &QueueCounts, index: &IndexStatus) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(problem) = &embedding.problem {
-        warnings.push(format!("searches go by words only: {problem}"));
+        warnings.push(format!("only words are searched: {problem}"));
     }
     if queue.dead > 0 {
         warnings.push(format!(

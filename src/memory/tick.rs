@@ -65,7 +65,12 @@ impl Memory {
         Ok(())
     }
 
-    async fn work(&self, generation: &Generation, jobs: Vec<LeasedJob>, stop: &CancellationToken) -> Result<()> {
+    async fn work(
+        &self,
+        generation: &Generation,
+        jobs: Vec<LeasedJob>,
+        stop: &CancellationToken,
+    ) -> Result<()> {
         let tried = tokio::select! {
             tried = embed_and_write(generation, &jobs) => tried,
             () = stop.cancelled() => {

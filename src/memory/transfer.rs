@@ -51,7 +51,11 @@ impl Memory {
         receiver
     }
 
-    async fn export_all(&self, params: ExportParams, items: mpsc::Sender<ExportItem>) -> Result<Option<Counts>> {
+    async fn export_all(
+        &self,
+        params: ExportParams,
+        items: mpsc::Sender<ExportItem>,
+    ) -> Result<Option<Counts>> {
         let ExportParams { project } = params;
         let mut counts = Counts::default();
         let mut lines = Lines { lines: Vec::new(), bytes: 0, items };

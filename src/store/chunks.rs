@@ -8,9 +8,9 @@ use rusqlite::{Connection, params};
 use super::filter::{self, Restriction};
 use super::readers::READ_DEADLINE;
 use super::{Item, Store};
-use crate::model::ChunkRange;
 use crate::api::search::SearchFilter;
 use crate::error::{Error, Result};
+use crate::model::ChunkRange;
 use crate::model::Timestamp;
 
 /// A chunk and what it is a part of.

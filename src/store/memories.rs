@@ -7,12 +7,12 @@ use super::messages::check_chunks;
 use super::page::{Filling, begin, json_bytes, rows as page_rows};
 use super::readers::READ_DEADLINE;
 use super::records::{Created, NewMemory};
-use crate::model::ChunkRange;
 use super::rows::{self, MEMORY_NUMBER, select_memory, to_json, uid};
 use super::{Item, Store, append, chunks, names};
 use crate::api::memory::{MemoryList, MemoryUpdate};
 use crate::api::{Deleted, Page};
 use crate::error::{Error, Kind, Result};
+use crate::model::ChunkRange;
 use crate::model::{ClientRef, Memory, MemoryId, Timestamp};
 
 impl Store {

@@ -6,12 +6,12 @@ use super::conversations::metadata_bytes;
 use super::page::{Filling, begin, json_bytes, rows as page_rows};
 use super::readers::READ_DEADLINE;
 use super::records::AnswerUpdate;
-use crate::model::ChunkRange;
 use super::rows::{self, select_message, status_number, to_json};
 use super::{Item, Store, append, chunks, conversations};
 use crate::api::message::{MessageList, MessageUpdate};
 use crate::api::{Deleted, Page};
 use crate::error::{Error, Result};
+use crate::model::ChunkRange;
 use crate::model::{ConversationId, Message, MessageId, Timestamp};
 
 impl Store {
@@ -187,7 +187,13 @@ pub(super) fn number_of(db: &Connection, id: ConversationId) -> Result<i64> {
 
 fn change_text(db: &Connection, number: i64, content: &str, chunks: &[ChunkRange]) -> Result<()> {
     db.prepare_cached("UPDATE message SET content = ?2 WHERE id = ?1")?.execute(params![number, content])?;
-    chunks::replace(db, Item::Message(number), chunks)
+    let is_searchable = db
+        .prepare_cached("SELECT searchable FROM message WHERE id = ?1")?
+        .query_row([number], |row| row.get(0))?;
+    match is_searchable {
+        true => chunks::replace(db, Item::Message(number), chunks),
+        false => Ok(()),
+    }
 }
 
 /// Notes in the conversation that one of its messages changed.

@@ -2,7 +2,8 @@
 
 use crate::api::Patch;
 use crate::model::{
-    AnswerStatus, ChunkRange, ClientRef, ConversationId, MemoryId, MessageId, Metadata, Role, Source, Timestamp, Usage,
+    AnswerStatus, ChunkRange, ClientRef, ConversationId, MemoryId, MessageId, Metadata, Role, Source,
+    Timestamp, Usage,
 };
 
 /// A conversation to begin.

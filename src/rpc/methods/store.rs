@@ -16,7 +16,10 @@ pub(super) fn register(module: &mut RpcModule<Context>) -> Result<()> {
     conversations(module)?;
     messages(module)?;
     memories(module)?;
-    method::<SearchQuery, _, _, _>(module, |context, params, _| async move { context.memory.search(params).await })
+    method::<SearchQuery, _, _, _>(
+        module,
+        |context, params, _| async move { context.memory.search(params).await },
+    )
 }
 
 fn conversations(module: &mut RpcModule<Context>) -> Result<()> {
@@ -41,8 +44,13 @@ fn messages(module: &mut RpcModule<Context>) -> Result<()> {
     write_method::<MessageAppend, _, _, _>(module, |context, append, caller| async move {
         context.memory.append(append, &actor(&caller)).await
     })?;
-    method::<MessageGet, _, _, _>(module, |context, which, _| async move { context.memory.message(which.id).await })?;
-    method::<MessageList, _, _, _>(module, |context, list, _| async move { context.memory.messages(list).await })?;
+    method::<MessageGet, _, _, _>(module, |context, which, _| async move {
+        context.memory.message(which.id).await
+    })?;
+    method::<MessageList, _, _, _>(
+        module,
+        |context, list, _| async move { context.memory.messages(list).await },
+    )?;
     write_method::<MessageUpdate, _, _, _>(module, |context, update, caller| async move {
         context.memory.update_message(update, &actor(&caller)).await
     })?;
@@ -55,8 +63,13 @@ fn memories(module: &mut RpcModule<Context>) -> Result<()> {
     write_method::<MemoryAdd, _, _, _>(module, |context, add, caller| async move {
         context.memory.add_memory(add, &actor(&caller)).await
     })?;
-    method::<MemoryGet, _, _, _>(module, |context, which, _| async move { context.memory.memory(which.id).await })?;
-    method::<MemoryList, _, _, _>(module, |context, list, _| async move { context.memory.memories(list).await })?;
+    method::<MemoryGet, _, _, _>(module, |context, which, _| async move {
+        context.memory.memory(which.id).await
+    })?;
+    method::<MemoryList, _, _, _>(
+        module,
+        |context, list, _| async move { context.memory.memories(list).await },
+    )?;
     write_method::<MemoryUpdate, _, _, _>(module, |context, update, caller| async move {
         context.memory.update_memory(update, &actor(&caller)).await
     })?;

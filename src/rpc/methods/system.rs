@@ -15,17 +15,26 @@ use crate::rpc::Caller;
 use crate::rpc::register::{method, write_method};
 
 pub(super) fn register(module: &mut RpcModule<Context>) -> Result<()> {
-    method::<SystemInitialize, _, _, _>(module, |_, params, caller| async move { initialize(params, &caller) })?;
+    method::<SystemInitialize, _, _, _>(
+        module,
+        |_, params, caller| async move { initialize(params, &caller) },
+    )?;
     method::<SystemStatus, _, _, _>(module, |context, _, _| async move {
         context.memory.status(&context.socket, (context.connections)()).await
     })?;
-    method::<RpcDiscover, _, _, _>(module, |_, _, _| async move { Ok(OpenRpcDocument(openrpc::document())) })?;
+    method::<RpcDiscover, _, _, _>(
+        module,
+        |_, _, _| async move { Ok(OpenRpcDocument(openrpc::document())) },
+    )?;
     method::<ModelList, _, _, _>(module, |context, _, _| async move { context.memory.models().await })?;
     method::<JobList, _, _, _>(module, |context, list, _| async move { context.memory.jobs(list).await })?;
     write_method::<JobRetry, _, _, _>(module, |context, retry, _| async move {
         context.memory.retry_jobs(retry).await
     })?;
-    method::<IndexStatus, _, _, _>(module, |context, _, _| async move { context.memory.index_status().await })?;
+    method::<IndexStatus, _, _, _>(
+        module,
+        |context, _, _| async move { context.memory.index_status().await },
+    )?;
     write_method::<IndexRebuild, _, _, _>(module, |context, _, _| async move {
         context.memory.rebuild_index().await
     })

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 use crate::api::Patch;
 use crate::api::message::MessageUpdate;
+use crate::model::ChunkRange;
 use crate::model::{ConversationId, MemoryId, MessageId};
 use crate::store::testing::{Temporary, append, said, store, whole};
-use crate::model::ChunkRange;
 use crate::store::{LeasedJob, NewMessage};
 
 #[derive(Debug, Clone)]

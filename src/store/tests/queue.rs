@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::api::job::{JobKind, JobList, JobRetry, JobState};
 use crate::api::system::QueueCounts;
+use crate::model::ChunkRange;
 use crate::model::{ConversationId, JobId, Role};
 use crate::store::testing::{Temporary, append, fact, said, store};
-use crate::model::ChunkRange;
 use crate::store::{LeasedJob, MAX_ATTEMPTS, NewMessage};
 
 const TTL: Duration = Duration::from_secs(60);
