@@ -25,6 +25,7 @@ pub fn unreachable(path: &Path, error: io::Error) -> Error {
     };
     let hint = match error.kind() {
         io::ErrorKind::PermissionDenied => "name your own socket with `--socket` or NOSSO_SOCKET".to_owned(),
+        io::ErrorKind::InvalidInput => "the path of a socket has at most 107 bytes".to_owned(),
         io::ErrorKind::WouldBlock => "try again in a moment".to_owned(),
         _ => START.to_owned(),
     };

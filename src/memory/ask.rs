@@ -1,10 +1,9 @@
 //! Answering with what was said before: recall, prompt, model, and both sides stored with their sources.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 use uuid::Uuid;
 
 use super::answer::Answering;
@@ -19,9 +18,7 @@ use crate::api::search::{Hit, SearchFilter, SearchMode, SearchParams};
 use crate::config::Recall;
 use crate::error::{Error, Kind, Result};
 use crate::llm::Choice;
-use crate::model::{
-    self, AnswerStatus, Conversation, ConversationId, Message, MessageId, Role, SourceKind, Timestamp,
-};
+use crate::model::{self, AnswerStatus, Conversation, ConversationId, Message, MessageId, Role, Timestamp};
 use crate::store;
 
 /// Pieces of an answer that wait for a slow reader before the model is kept waiting too.
@@ -40,10 +37,6 @@ const MAX_STANDING: u32 = 20;
 const STANDING_KINDS: [&str; 2] = ["instruction", "preference"];
 /// Characters of a question that name a new conversation.
 const TITLE_CHARS: usize = 60;
-
-/// The questions that are being answered, by id, so that they can be cancelled.
-#[derive(Clone, Default)]
-pub(super) struct Running(Arc<Mutex<HashMap<MessageId, CancellationToken>>>);
 
 /// An answer that is being written. Dropping it cancels: the model stops, what had come is kept.
 pub struct Asking {
@@ -81,7 +74,10 @@ impl Memory {
             let _ = sender.try_send(ChatEvent::Done(answer));
             return Ok(Asking { events, _cancel: cancel.drop_guard() });
         }
-        self.0.running.add(prepared.question_id, cancel.clone());
+        if !self.0.running.add(prepared.question_id, cancel.clone()) {
+            let message = format!("the question {} is being answered", prepared.question_id);
+            return Err(Error::new(Kind::Busy, message).hint("wait for that answer, or cancel it"));
+        }
         let (memory, actor) = (self.clone(), actor.clone());
         let answering = Answering { prepared, actor, events: sender, cancel: cancel.clone() };
         self.0.tasks.spawn(async move {
@@ -366,55 +362,6 @@ impl Prepared {
             model: self.model_name(),
             sources,
             notices: self.notices.clone(),
-        }
-    }
-}
-
-impl Running {
-    fn add(&self, question: MessageId, cancel: CancellationToken) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(question, cancel);
-    }
-
-    fn remove(&self, question: MessageId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&question);
-    }
-
-    fn cancel(&self, question: MessageId) -> bool {
-        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&question).cloned();
-        found.map(|token| token.cancel()).is_some()
-    }
-}
-
-impl From<Hit> for Passage {
-    fn from(hit: Hit) -> Self {
-        Self {
-            kind: hit.kind,
-            id: hit.id,
-            conversation_id: hit.conversation_id,
-            title: hit.conversation_title,
-            role: hit.role,
-            author: hit.author,
-            created_at: hit.created_at,
-            client: hit.client,
-            text: hit.text,
-            score: hit.score,
-        }
-    }
-}
-
-impl From<model::Memory> for Passage {
-    fn from(memory: model::Memory) -> Self {
-        Self {
-            kind: SourceKind::Memory,
-            id: Uuid::from_bytes(*memory.id.as_bytes()),
-            conversation_id: None,
-            title: None,
-            role: None,
-            author: None,
-            created_at: memory.created_at,
-            client: memory.client,
-            text: memory.content,
-            score: 1.0,
         }
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 
 use super::chunk::CHUNKER_VERSION;
+use super::folders;
 use crate::config::{Config, Embed};
 use crate::embed::{self, Embedder};
 use crate::error::{Doing, Error, Kind, Result};
@@ -25,16 +26,15 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// Why nothing can be searched by meaning where nothing is wrong.
 pub(super) const NOT_YET: &str = "the embedding model is being started";
 
-/// In a generation's folder: the path of the model's folder, so that an old generation can go on serving after a
-/// restart with another model.
-const MODEL_FOLDER_FILE: &str = "model-folder";
-
 /// The generations. Searches clone what they need and hold no lock while they work.
 pub(super) struct Generations {
     paths: Paths,
     /// What `ORT_DYLIB_PATH` says.
     runtime_library: Option<OsString>,
     state: RwLock<State>,
+    /// One change of the generations at a time: the worker's and `index.rebuild`'s. Made to be held over an await;
+    /// nobody who searches takes it.
+    changing: tokio::sync::Mutex<()>,
     settings_changed: AtomicBool,
     looked: Mutex<Option<Instant>>,
 }
@@ -71,6 +71,7 @@ impl Generations {
             paths,
             runtime_library,
             state,
+            changing: tokio::sync::Mutex::new(()),
             settings_changed: AtomicBool::new(true),
             looked: Mutex::new(None),
         }
@@ -110,6 +111,7 @@ impl Generations {
 
     /// Brings the generations in line with the store, the files and the settings. Cheap where nothing changed.
     pub(super) async fn refresh(&self, store: &Store, config: &Config) -> Result<()> {
+        let _alone = self.changing.lock().await;
         if !self.read().opened {
             self.open_stored(store).await?;
         }
@@ -122,6 +124,7 @@ impl Generations {
 
     /// Begins to fill a new generation of the configured model, for `index.rebuild`.
     pub(super) async fn rebuild(&self, store: &Store) -> Result<Space> {
+        let _alone = self.changing.lock().await;
         let Some(serving) = self.serving() else {
             let problem = self.problem().unwrap_or_else(|| NOT_YET.into());
             return Err(Error::new(
@@ -143,6 +146,7 @@ impl Generations {
 
     /// Lets the filled generation serve and drops the old one.
     pub(super) async fn promote(&self, store: &Store) -> Result<()> {
+        let _alone = self.changing.lock().await;
         let Some(filled) = self.building() else { return Ok(()) };
         store.promote_space(filled.space.id).await?;
         let old = {
@@ -155,13 +159,14 @@ impl Generations {
             tracing::info!(old = space.generation, "the new generation of the index serves");
             self.stop_unless_used(embedder).await;
             close_index(index).await;
-            remove_folder(&self.folder(&space)).await;
+            folders::remove(&self.folder(&space)).await;
         }
         Ok(())
     }
 
     /// Closes the indexes and stops the models.
     pub(super) async fn close(&self) {
+        let _alone = self.changing.lock().await;
         let state = std::mem::take(&mut *self.write());
         let State { opened: _, serving, building, configured, problem: _ } = state;
         let mut embedders: Vec<Embedder> = configured.map(|(_, embedder)| embedder).into_iter().collect();
@@ -178,7 +183,7 @@ impl Generations {
     async fn open_stored(&self, store: &Store) -> Result<()> {
         let spaces = store.spaces().await?;
         let known: Vec<PathBuf> = spaces.iter().map(|space| self.folder(space)).collect();
-        remove_unknown_folders(&self.paths.index(), &known).await;
+        folders::remove_unknown(&self.paths.index(), &known).await;
         let serving = spaces.into_iter().find(|space| space.state == SpaceState::Serving);
         let serving = match serving {
             Some(space) => Some(self.open_generation(store, space, None).await?),
@@ -205,16 +210,33 @@ impl Generations {
                 if is_serving { state.serving = None } else { state.building = None }
             }
             close_index(index).await;
-            let reopened = self.open_generation(store, space, embedder).await?;
+            let reopened = self.open_generation(store, space, embedder).await;
+            if reopened.is_err() {
+                self.begin_anew().await;
+            }
+            let reopened = reopened?;
             let mut state = self.write();
             if is_serving { state.serving = Some(reopened) } else { state.building = Some(reopened) }
         }
         Ok(())
     }
 
+    /// Forgets everything that is open, so that the next [`Generations::refresh`] opens it from the store.
+    async fn begin_anew(&self) {
+        let State { opened: _, serving, building, configured, problem: _ } =
+            std::mem::take(&mut *self.write());
+        self.settings_changed();
+        for generation in [serving, building].into_iter().flatten() {
+            close_index(generation.index).await;
+            self.stop_unless_used(generation.embedder).await;
+        }
+        self.stop_unless_used(configured.map(|(_, embedder)| embedder)).await;
+    }
+
     fn is_time_to_look(&self, wanted: &Embed) -> bool {
         let changed = self.settings_changed.swap(false, Ordering::Relaxed);
-        let missing = wanted.enabled && self.read().configured.is_none();
+        let is_other = |(running, _): &(Embed, Embedder)| running != wanted;
+        let missing = wanted.enabled && self.read().configured.as_ref().is_none_or(is_other);
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let due = looked.is_none_or(|last| last.elapsed() >= LOOK_AGAIN);
         if changed || (missing && due) {
@@ -227,7 +249,7 @@ impl Generations {
     /// Keeps why there is no model, and logs it once.
     fn note_problem(&self, problem: String) {
         if self.read().problem.as_ref() != Some(&problem) {
-            tracing::warn!(%problem, "texts are not embedded; searches go by words");
+            tracing::warn!(problem, "the embedding model cannot be used");
         }
         self.write().problem = Some(problem);
     }
@@ -236,6 +258,8 @@ impl Generations {
     async fn start_configured(&self, store: &Store, wanted: &Embed) -> Result<()> {
         let running = self.read().configured.as_ref().map(|(settings, _)| settings.clone());
         if running.as_ref() == Some(wanted) {
+            // of settings that were taken back
+            self.write().problem = None;
             return Ok(());
         }
         if !wanted.enabled {
@@ -272,7 +296,7 @@ impl Generations {
                 Some(serving) => Generation { embedder: Some(embedder.clone()), ..serving },
                 None => self.open_generation(store, space.clone(), Some(embedder.clone())).await?,
             };
-            remember_model_folder(&self.folder(&space), folder).await;
+            folders::remember_model(&self.folder(&space), folder).await;
             self.write().serving = Some(serving);
             // a rebuild of the same model that a restart interrupted goes on
             let interrupted = store.spaces().await?.into_iter().filter(|other| {
@@ -285,7 +309,7 @@ impl Generations {
             return Ok(());
         }
         let building = self.open_generation(store, space.clone(), Some(embedder)).await?;
-        remember_model_folder(&self.folder(&space), folder).await;
+        folders::remember_model(&self.folder(&space), folder).await;
         self.write().building = Some(building);
         self.revive_serving().await;
         Ok(())
@@ -294,10 +318,9 @@ impl Generations {
     /// After a restart with another model: the old generation serves on with its old model, if that is still there.
     async fn revive_serving(&self) {
         let Some(serving) = self.serving().filter(|serving| serving.embedder.is_none()) else { return };
-        let file = self.folder(&serving.space).join(MODEL_FOLDER_FILE);
-        let Ok(folder) = tokio::fs::read_to_string(&file).await else { return };
+        let Some(folder) = folders::model_of(&self.folder(&serving.space)).await else { return };
         let settings = self.read().configured.as_ref().map(|(settings, _)| settings.clone());
-        let options = self.options(&settings.unwrap_or_default(), PathBuf::from(folder.trim()));
+        let options = self.options(&settings.unwrap_or_default(), folder);
         match Embedder::start(options).await {
             Ok(old) if old.model().fingerprint == serving.space.fingerprint => {
                 self.write().serving = Some(Generation { embedder: Some(old), ..serving });
@@ -415,29 +438,4 @@ async fn close_index(index: Index) {
 
 fn dimension(dimension: usize) -> Result<u32> {
     u32::try_from(dimension).doing(Kind::Corrupt, format!("use a model of {dimension} dimensions"))
-}
-
-async fn remember_model_folder(generation: &Path, model: &Path) {
-    let text = model.to_string_lossy().into_owned();
-    if let Err(error) = tokio::fs::write(generation.join(MODEL_FOLDER_FILE), text).await {
-        tracing::warn!(%error, "remember the model's folder");
-    }
-}
-
-async fn remove_folder(folder: &Path) {
-    if let Err(error) = tokio::fs::remove_dir_all(folder).await
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(%error, folder = %folder.display(), "remove an old generation of the index");
-    }
-}
-
-async fn remove_unknown_folders(root: &Path, known: &[PathBuf]) {
-    let Ok(mut entries) = tokio::fs::read_dir(root).await else { return };
-    while let Ok(Some(entry)) = entries.next_entry().await {
-        let path = entry.path();
-        if path.is_dir() && !known.contains(&path) {
-            remove_folder(&path).await;
-        }
-    }
 }

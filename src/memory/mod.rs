@@ -10,6 +10,7 @@ mod conversations;
 mod events;
 mod extract;
 mod fence;
+mod folders;
 mod fusion;
 mod generations;
 mod highlight;
@@ -19,6 +20,7 @@ mod messages;
 mod notes;
 pub mod prompt;
 mod recall;
+mod running;
 mod sentence;
 mod status;
 mod tick;
@@ -73,7 +75,7 @@ struct Inner {
     store: Store,
     generations: Generations,
     events: Events,
-    running: ask::Running,
+    running: running::Running,
     /// Answers that are being written; they end, or are ended, before the store closes.
     tasks: TaskTracker,
     /// Ends every answer that is being written.
@@ -107,7 +109,7 @@ impl Memory {
             llm: RwLock::new(llm),
             store,
             events: Events::new(),
-            running: ask::Running::default(),
+            running: running::Running::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             wake: Notify::new(),

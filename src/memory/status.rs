@@ -39,7 +39,7 @@ impl Memory {
             counts,
             queue,
             legs: Legs { lexical: true, semantic: self.0.generations.leg().is_some() },
-            warnings: warnings(&embedding, &queue, &index),
+            warnings: self.warnings(&embedding, &queue, &index),
             index,
             embedding,
             chat: self.llm().status(),
@@ -52,7 +52,7 @@ impl Memory {
     /// One line for people who look at the service.
     pub fn status_line(&self) -> String {
         let waiting = self.0.waiting.load(Ordering::Relaxed);
-        match self.0.generations.problem() {
+        match self.embedding_status().problem {
             Some(problem) => format!("searches by words only: {problem}"),
             None if waiting > 0 => format!("{waiting} passages wait to be embedded"),
             None => "everything is embedded".into(),
@@ -116,6 +116,27 @@ impl Memory {
         self.llm().models().await
     }
 
+    fn warnings(&self, embedding: &EmbeddingStatus, queue: &QueueCounts, index: &IndexStatus) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(problem) = &embedding.problem {
+            warnings.push(format!("only words are searched: {problem}"));
+        }
+        // another model serves while the one of the settings cannot
+        if let (None, Some(problem)) = (&embedding.problem, self.0.generations.problem()) {
+            warnings.push(format!("the model of the settings is not used: {problem}"));
+        }
+        if queue.dead > 0 {
+            warnings.push(format!(
+                "{} passages could not be embedded; see `nosso jobs --state dead`, then `nosso jobs retry`",
+                queue.dead
+            ));
+        }
+        if index.recall.is_some_and(|recall| recall < 0.95) {
+            warnings.push("the vector index misses neighbours; run `nosso index rebuild`".into());
+        }
+        warnings
+    }
+
     fn embedding_status(&self) -> EmbeddingStatus {
         let embedder = self.0.generations.embedder();
         let model = embedder.as_ref().map(|embedder| embedder.model());
@@ -127,23 +148,6 @@ impl Memory {
             problem: if embedder.is_some() { None } else { self.0.generations.problem() },
         }
     }
-}
-
-fn warnings(embedding: &EmbeddingStatus, queue: &QueueCounts, index: &IndexStatus) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if let Some(problem) = &embedding.problem {
-        warnings.push(format!("only words are searched: {problem}"));
-    }
-    if queue.dead > 0 {
-        warnings.push(format!(
-            "{} passages could not be embedded; see `nosso jobs --state dead`, then `nosso jobs retry`",
-            queue.dead
-        ));
-    }
-    if index.recall.is_some_and(|recall| recall < 0.95) {
-        warnings.push("the vector index misses neighbours; run `nosso index rebuild`".into());
-    }
-    warnings
 }
 
 fn short(fingerprint: &str) -> &str {

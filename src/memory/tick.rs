@@ -35,6 +35,10 @@ impl Memory {
     pub async fn tick(&self, stop: &CancellationToken) -> Result<Outcome> {
         self.0.generations.refresh(self.store(), &self.config()).await?;
         self.0.waiting.store(self.store().queue_counts().await?.ready, Ordering::Relaxed);
+        // ahead of the jobs, or a long backlog would let the fresh part grow without end
+        if self.merge_fresh().await? {
+            return Ok(Outcome::Worked);
+        }
         let generations = [self.0.generations.serving(), self.0.generations.building()];
         let mut due = None;
         for generation in generations.into_iter().flatten() {
@@ -49,7 +53,7 @@ impl Memory {
             }
             due = earliest(due, self.store().next_due(generation.space.id).await?);
         }
-        if self.promote_filled().await? || self.merge_fresh().await? {
+        if self.promote_filled().await? {
             return Ok(Outcome::Worked);
         }
         Ok(Outcome::Idle(due))
@@ -92,7 +96,12 @@ impl Memory {
                 Ok(())
             }
             // the fault is not the jobs': they wait, and their tries are not counted
-            Err(error) if matches!(error.kind(), Kind::ModelUnavailable | Kind::Busy | Kind::StorageFull) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    Kind::ModelUnavailable | Kind::Busy | Kind::Storage | Kind::StorageFull
+                ) =>
+            {
                 self.store().release(&jobs).await?;
                 Err(error)
             }
