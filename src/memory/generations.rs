@@ -1,6 +1,7 @@
 //! The generations of the vector index: the one that serves, the one that is being filled, and their models.
 //!
-//! Only the worker changes them ([`Generations::refresh`] and what it leads to); searches read them.
+//! The worker changes them ([`Generations::refresh`] and what it leads to), and `index.rebuild`, one at a time;
+//! searches read them.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
