@@ -66,6 +66,8 @@ CREATE TABLE message(
   sources TEXT CHECK(sources IS NULL OR json_valid(sources)),
   usage TEXT CHECK(usage IS NULL OR json_valid(usage)),
   metadata TEXT CHECK(metadata IS NULL OR json_valid(metadata)),
+  -- 0: an answer that only quotes what is stored elsewhere; set once, with the row
+  searchable INTEGER NOT NULL DEFAULT 1 CHECK(searchable IN (0, 1)),
   content TEXT NOT NULL,                -- last, so that the columns before it are read without its pages
   UNIQUE(conversation_id, seq)
 ) STRICT;
@@ -147,7 +149,8 @@ CREATE TABLE chunk_vector(
   PRIMARY KEY(space_id, chunk_id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE VIRTUAL TABLE message_fts USING fts5(content, content='message', content_rowid='id',
+CREATE VIEW searched_message AS SELECT id, content FROM message WHERE searchable = 1;
+CREATE VIRTUAL TABLE message_fts USING fts5(content, content='searched_message', content_rowid='id',
   tokenize="unicode61 remove_diacritics 2");
 CREATE VIRTUAL TABLE memory_fts USING fts5(content, content='memory', content_rowid='id',
   tokenize="unicode61 remove_diacritics 2");
@@ -160,14 +163,15 @@ CREATE TRIGGER conversation_deleted AFTER DELETE ON conversation BEGIN
 END;
 
 CREATE TRIGGER message_inserted AFTER INSERT ON message BEGIN
-  INSERT INTO message_fts(rowid, content) VALUES(new.id, new.content);
+  INSERT INTO message_fts(rowid, content) SELECT new.id, new.content WHERE new.searchable = 1;
   UPDATE store SET messages = messages + 1 WHERE id = 1;
 END;
 CREATE TRIGGER message_deleted AFTER DELETE ON message BEGIN
-  INSERT INTO message_fts(message_fts, rowid, content) VALUES('delete', old.id, old.content);
+  INSERT INTO message_fts(message_fts, rowid, content)
+    SELECT 'delete', old.id, old.content WHERE old.searchable = 1;
   UPDATE store SET messages = messages - 1, deleted_texts = deleted_texts + 1 WHERE id = 1;
 END;
-CREATE TRIGGER message_changed AFTER UPDATE OF content ON message BEGIN
+CREATE TRIGGER message_changed AFTER UPDATE OF content ON message WHEN old.searchable = 1 BEGIN
   INSERT INTO message_fts(message_fts, rowid, content) VALUES('delete', old.id, old.content);
   INSERT INTO message_fts(rowid, content) VALUES(new.id, new.content);
   UPDATE store SET deleted_texts = deleted_texts + 1 WHERE id = 1;

@@ -111,7 +111,7 @@ pub struct EmbeddingStatus {
     pub dimension: Option<u32>,
     /// Whether it is in memory right now; an idle model is unloaded and comes back on demand.
     pub loaded: bool,
-    /// Why it is not available, and what to do.
+    /// Why the configured model does not run, and what to do; an older one may serve meanwhile.
     pub problem: Option<String>,
 }
 

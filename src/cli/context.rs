@@ -100,7 +100,12 @@ fn is_absence(error: &Error) -> bool {
     use std::io::ErrorKind;
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
     error.kind() == Kind::Unreachable
-        && cause.is_none_or(|io| !matches!(io.kind(), ErrorKind::PermissionDenied | ErrorKind::WouldBlock))
+        && cause.is_none_or(|io| {
+            !matches!(
+                io.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::WouldBlock | ErrorKind::InvalidInput
+            )
+        })
 }
 
 /// How the program introduces itself to the daemon.

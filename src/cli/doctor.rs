@@ -59,7 +59,8 @@ pub async fn run(Args {}: Args, context: &mut Context) -> Run {
     checks.push(files_check(context));
     checks.push(service_check(context));
     let socket = context.socket().unwrap_or_else(|_| context.paths.socket());
-    checks.push(socket_check(&socket));
+    // no socket is what `socket.reachable` tells, with the command that helps
+    checks.extend(socket_check(&socket));
     match Client::connect(&socket, context::myself()).await {
         Err(error) => {
             let command = context.command_that_starts_the_daemon();
@@ -212,24 +213,22 @@ fn service_check(context: &Context) -> Check {
     }
 }
 
-fn socket_check(socket: &Path) -> Check {
+fn socket_check(socket: &Path) -> Option<Check> {
     let id = "socket.private";
-    let Ok(found) = std::fs::metadata(socket) else {
-        return warning(id, format!("there is no socket at {}", socket.display()), "start the daemon");
-    };
+    let found = std::fs::metadata(socket).ok()?;
     let mode = found.permissions().mode() & 0o777;
     let folder_mode = socket
         .parent()
         .and_then(|folder| std::fs::metadata(folder).ok())
         .map_or(0o777, |f| f.permissions().mode());
-    match (mode & 0o077, folder_mode & 0o077) {
+    Some(match (mode & 0o077, folder_mode & 0o077) {
         (0, _) | (_, 0) => ok(id, format!("mode {mode:o}")),
         _ => failed(
             id,
             format!("others can connect to {} (mode {mode:o})", socket.display()),
             "restart the daemon",
         ),
-    }
+    })
 }
 
 fn status_checks(status: &Status) -> Vec<Check> {

@@ -23,6 +23,8 @@ pub enum Failure {
     Failed(Error),
     /// A file that was named as input cannot be read.
     NoInput(Error),
+    /// Another daemon runs already.
+    AlreadyRuns(Error),
     /// Ctrl-C.
     Interrupted,
     /// Who read our output went away (`nosso list | head`): the end of the work, not a fault.
@@ -44,6 +46,8 @@ pub fn code(run: &Run) -> u8 {
         Ok(Ended::Well) | Err(Failure::OutputClosed) => 0,
         Ok(Ended::NothingFound | Ended::CheckFailed) => 1,
         Err(Failure::NoInput(_)) => 66,
+        // the unit names this one, so that systemd does not try again
+        Err(Failure::AlreadyRuns(_)) => 73,
         Err(Failure::Interrupted) => 130,
         Err(Failure::Failed(error)) => match error.kind() {
             Kind::NotFound | Kind::Conflict => 1,
@@ -70,6 +74,7 @@ mod tests {
             (Ok(Ended::NothingFound), 1),
             (Ok(Ended::CheckFailed), 1),
             (Err(Failure::NoInput(Error::invalid("x"))), 66),
+            (Err(Failure::AlreadyRuns(Error::invalid("x"))), 73),
             (Err(Failure::Interrupted), 130),
             (Err(Failure::OutputClosed), 0),
             (failed(Kind::Invalid), 2),

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to delete: ids of memories, messages or conversations
-    #[arg(value_name = "ID", required = true)]
+    #[arg(value_name = "ID", required = true, value_parser = show::id_of)]
     pub ids: Vec<Uuid>,
     /// Do not ask
     #[arg(short, long)]

@@ -73,6 +73,10 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
             client.call::<JobList>(&Params { state, limit: Some(limit), cursor }).await
         })
         .await?;
+    if page.items.is_empty() && !context.out.json {
+        context.out.note(context.words.no_jobs);
+        return Ok(Ended::Well);
+    }
     list::show(&page, context, |job, context| job_line(job, &context.zone))?;
     Ok(Ended::Well)
 }

@@ -68,7 +68,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, serve: Serve) -> Exit
         }
     };
     let run = run(cli.command, &mut context, serve);
-    if let Err(Failure::Failed(error) | Failure::NoInput(error)) = &run {
+    if let Err(Failure::Failed(error) | Failure::NoInput(error) | Failure::AlreadyRuns(error)) = &run {
         context.out.error(error);
     }
     ExitCode::from(exit::code(&run))

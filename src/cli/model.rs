@@ -66,12 +66,16 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
             let models = client.call::<ModelList>(&Empty {}).await?;
             match context.out.json {
                 true => context.out.document(&models)?,
+                false if models.models.is_empty() => context.out.note(NO_MODELS),
                 false => context.out.page(&lines(&models))?,
             }
             Ok(if models.models.is_empty() { Ended::NothingFound } else { Ended::Well })
         }
     }
 }
+
+/// What is said where nothing can answer in its own words.
+const NO_MODELS: &str = "no language model is there, so answers quote what was found; start Ollama (`ollama serve`), or set chat.openai_url (`nosso config edit`)";
 
 /// Proves that the model works before the settings name it. The running daemon sees the changed file by itself.
 fn use_folder(folder: &Path, context: &mut Context) -> Run {

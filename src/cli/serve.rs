@@ -1,9 +1,9 @@
 //! `nosso serve`: the daemon in this terminal.
 
 use super::context::Context;
-use super::exit::{Ended, Run};
+use super::exit::{Ended, Failure, Run};
 use super::settings::{self, Flags};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::paths::Paths;
 
 /// `nosso serve` takes the global flags only; the rest is in the config.
@@ -23,6 +23,9 @@ pub fn run(args: Args, context: &mut Context, serve: Serve) -> Run {
     if let Some(filter) = args.log {
         flags = flags.with("--log", "log.filter", filter);
     }
-    serve(context.paths.clone(), flags)?;
+    serve(context.paths.clone(), flags).map_err(|error| match error.kind() {
+        Kind::Conflict => Failure::AlreadyRuns(error),
+        _ => error.into(),
+    })?;
     Ok(Ended::Well)
 }

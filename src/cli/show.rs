@@ -1,5 +1,6 @@
 //! `nosso show`: a conversation with its messages, a message, or a memory.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use super::memories::memory_text;
 use super::paging::HowMany;
 use super::source;
 use super::style::{self, paint};
+use super::text;
 use super::when;
 use crate::api::conversation::{ConversationId as GetConversation, ConversationList as List};
 use crate::api::memory::MemoryId as GetMemory;
@@ -18,14 +20,24 @@ use crate::api::message::{MessageId as GetMessage, MessageList as Messages};
 use crate::api::methods::{ConversationGet, ConversationList, MemoryGet, MessageGet, MessageList};
 use crate::client::Client;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Conversation, Memory, Message};
+use crate::model::{Conversation, Memory, Message, MessageId};
 
 /// What `nosso show` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which one; without it, the conversation that changed last
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id_of)]
     pub id: Option<Uuid>,
+    /// Show the messages of all branches, not only of the one that goes on
+    #[arg(long)]
+    pub branches: bool,
+}
+
+/// The id that was typed; `uuid`'s own complaint would be about characters.
+pub fn id_of(text: &str) -> std::result::Result<Uuid, String> {
+    text.trim().parse().map_err(|_| {
+        "this is no id; `nosso list`, `nosso memories` and `nosso search` show them in brackets".to_owned()
+    })
 }
 
 /// Something that an id names.
@@ -41,12 +53,13 @@ pub enum Named {
 /// Shows what the id names.
 pub async fn run(args: Args, context: &mut Context) -> Run {
     let client = context.client().await?;
+    let which = if args.branches { Branches::All } else { Branches::Head };
     let named = match args.id {
         Some(id) => find(&client, id).await?,
         None => last(&client).await?,
     };
     match named {
-        Named::Conversation(conversation) => show_conversation(&client, &conversation, context).await,
+        Named::Conversation(conversation) => show_conversation(&client, &conversation, which, context).await,
         Named::Message(message) => show_one(&message, message_text(&message, context), context),
         Named::Memory(memory) => {
             let text = memory_text(&memory, &context.zone, context.out.wrap_width());
@@ -95,7 +108,36 @@ fn show_one(value: &impl serde::Serialize, text: String, context: &mut Context) 
     Ok(Ended::Well)
 }
 
-async fn show_conversation(client: &Client, conversation: &Conversation, context: &mut Context) -> Run {
+/// Which messages of a conversation are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Branches {
+    /// Those on the way to its head.
+    Head,
+    All,
+}
+
+/// Keeps the messages on the way to `head`, in their order; all, where the head is not among them.
+fn to_the_head(messages: Vec<Message>, head: Option<MessageId>) -> Vec<Message> {
+    let parents: HashMap<MessageId, Option<MessageId>> =
+        messages.iter().map(|message| (message.id, message.parent_id)).collect();
+    let mut on_the_way = HashSet::new();
+    let mut next = head.filter(|head| parents.contains_key(head));
+    if next.is_none() {
+        return messages;
+    }
+    while let Some(id) = next {
+        // a circle cannot be stored; if one came nevertheless, it ends here
+        next = if on_the_way.insert(id) { parents.get(&id).copied().flatten() } else { None };
+    }
+    messages.into_iter().filter(|message| on_the_way.contains(&message.id)).collect()
+}
+
+async fn show_conversation(
+    client: &Client,
+    conversation: &Conversation,
+    which: Branches,
+    context: &mut Context,
+) -> Run {
     let all = HowMany { limit: 1, all: true, cursor: None };
     let messages = all
         .collect(async |limit, cursor| {
@@ -109,6 +151,12 @@ async fn show_conversation(client: &Client, conversation: &Conversation, context
         })
         .await?
         .items;
+    let n_all = messages.len();
+    let messages = match which {
+        Branches::Head => to_the_head(messages, conversation.head_message_id),
+        Branches::All => messages,
+    };
+    let elsewhere = n_all - messages.len();
     if context.out.json {
         let whole = serde_json::json!({"conversation": conversation, "messages": messages});
         context.out.document(&whole)?;
@@ -124,6 +172,10 @@ async fn show_conversation(client: &Client, conversation: &Conversation, context
     for message in &messages {
         text.push('\n');
         text.push_str(&message_text(message, context));
+    }
+    if elsewhere > 0 {
+        let hint = text::fill(context.words.other_branches, &[&elsewhere]);
+        text.push_str(&format!("\n{}\n", paint(style::DIM, hint)));
     }
     context.out.page(&text)?;
     Ok(Ended::Well)
@@ -145,4 +197,37 @@ fn message_text(message: &Message, context: &Context) -> String {
     let width = context.out.wrap_width().unwrap_or(100);
     text.push_str(&source::list(&message.sources, context.words, &context.zone, width));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(id: u128, parent: Option<u128>) -> Message {
+        let id_of = |n: u128| MessageId::from_bytes(n.to_be_bytes());
+        serde_json::from_value(serde_json::json!({
+            "id": id_of(id), "conversationId": id_of(99), "parentId": parent.map(id_of), "seq": id as u64,
+            "role": "user", "content": "x", "createdAt": "2024-03-14T00:00:00Z",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn only_the_way_to_the_head_is_shown() {
+        let all = vec![message(1, None), message(2, Some(1)), message(3, Some(1)), message(4, Some(3))];
+        let shown = |head: Option<u128>| -> Vec<u64> {
+            let head = head.map(|n| MessageId::from_bytes(n.to_be_bytes()));
+            to_the_head(all.clone(), head).iter().map(|message| message.seq).collect()
+        };
+        assert_eq!(shown(Some(4)), [1, 3, 4]);
+        assert_eq!(shown(Some(2)), [1, 2]);
+        assert_eq!(shown(None), [1, 2, 3, 4]);
+        assert_eq!(shown(Some(77)), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_is_no_id_says_where_ids_are_shown() {
+        assert!(id_of("xyz").unwrap_err().contains("nosso list"));
+        assert!(id_of(" 01a206e4-29c3-74a3-81f7-eb13d3419f1a\n").is_ok());
+    }
 }

@@ -55,7 +55,8 @@ fn screen(status: &Status) -> String {
     row(
         "embedding",
         match (&embedding.model, &embedding.problem) {
-            (_, Some(problem)) => problem.clone(),
+            // why stands among the warnings
+            (_, Some(_)) => "not available, see below".into(),
             (Some(model), None) => {
                 let loaded = if embedding.loaded { "in memory" } else { "idle" };
                 let dimension = embedding.dimension.map(|d| format!(", {d} numbers")).unwrap_or_default();

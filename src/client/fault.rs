@@ -15,7 +15,7 @@ const START: &str = "start it with `nosso serve` or `systemctl --user start noss
 /// The daemon cannot be reached.
 pub fn unreachable(path: &Path, error: io::Error) -> Error {
     let found = match error.kind() {
-        io::ErrorKind::NotFound => "there is no socket, so nosso is not running".to_owned(),
+        io::ErrorKind::NotFound => "there is no socket, so the daemon is not running".to_owned(),
         io::ErrorKind::ConnectionRefused => {
             "the socket is there but nobody listens, so nosso was killed".to_owned()
         }
@@ -25,6 +25,7 @@ pub fn unreachable(path: &Path, error: io::Error) -> Error {
     };
     let hint = match error.kind() {
         io::ErrorKind::PermissionDenied => "name your own socket with `--socket` or NOSSO_SOCKET".to_owned(),
+        io::ErrorKind::InvalidInput => "the path of a socket has at most 107 bytes".to_owned(),
         io::ErrorKind::WouldBlock => "try again in a moment".to_owned(),
         _ => START.to_owned(),
     };

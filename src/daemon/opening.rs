@@ -45,6 +45,7 @@ pub(super) async fn open(
     // a task of its own, so that a migration does not keep us from asking for patience
     let options = memory::Options {
         paths: paths.clone(),
+        config_file: settings.config_file(),
         config: settings.running().clone(),
         runtime_library: settings.variable("ORT_DYLIB_PATH").map(Into::into),
     };

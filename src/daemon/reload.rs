@@ -2,6 +2,8 @@
 
 use super::Options;
 use super::logging::Logging;
+use std::path::PathBuf;
+
 use crate::config::{self, Applies, Change, Config};
 use crate::error::Result;
 use crate::memory::Memory;
@@ -35,6 +37,10 @@ impl Settings {
 
     pub(super) fn paths(&self) -> &Paths {
         &self.options.paths
+    }
+
+    pub(super) fn config_file(&self) -> PathBuf {
+        self.options.flags.config_file(&self.options.paths)
     }
 
     pub(super) fn env(&self) -> &[(String, String)] {

@@ -82,6 +82,10 @@ impl ModelFolder {
     /// Looks `folder` through. Errors: [`Kind::ModelUnavailable`] where a file is missing, [`Kind::Corrupt`] where one
     /// cannot be understood.
     pub fn open(folder: &Path) -> Result<Self> {
+        if !folder.is_dir() {
+            let message = format!("open the embedding model: there is no folder {}", folder.display());
+            return Err(Error::new(Kind::ModelUnavailable, message).hint(HINT));
+        }
         let network = [folder.join(MODEL_FILE), folder.join("onnx").join(MODEL_FILE)]
             .into_iter()
             .find(|path| path.is_file())
@@ -231,9 +235,12 @@ fn pooling_of(folder: &Path) -> Result<Option<Pooling>> {
     })
 }
 
+const HINT: &str =
+    "run `nosso setup`, or choose a folder with model.onnx and tokenizer.json: `nosso model use DIR`";
+
 fn missing(folder: &Path, what: &str) -> Error {
     Error::new(Kind::ModelUnavailable, format!("open the embedding model: {what} in {}", folder.display()))
-        .hint("run `nosso setup`, or choose a model with `nosso model use DIR`")
+        .hint(HINT)
 }
 
 #[cfg(test)]

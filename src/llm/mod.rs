@@ -23,8 +23,7 @@ use crate::error::{Error, Kind, Result};
 
 pub use answer::{Answer, Piece};
 
-/// What the model of an answer is called where no language model wrote it.
-pub const EXTRACTIVE: &str = "extractive";
+pub use crate::model::EXTRACTIVE;
 
 /// The context that is assumed where neither the settings nor the server tell one.
 pub const DEFAULT_CONTEXT_TOKENS: u32 = 4096;

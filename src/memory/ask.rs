@@ -18,7 +18,7 @@ use crate::api::search::{Hit, SearchFilter, SearchMode, SearchParams};
 use crate::config::Recall;
 use crate::error::{Error, Kind, Result};
 use crate::llm::Choice;
-use crate::model::{self, Conversation, ConversationId, Message, MessageId, Role, SourceKind, Timestamp};
+use crate::model::{self, Conversation, ConversationId, Message, MessageId, Role, Timestamp};
 use crate::store;
 
 /// Pieces of an answer that wait for a slow reader before the model is kept waiting too.
@@ -159,7 +159,7 @@ impl Memory {
         let config = self.config();
         let choice = self.llm().choose(params.model.as_deref().or(config.chat.model.as_deref())).await?;
         let mut notices = Vec::new();
-        let recalled = self.recall(&params, &branch, &config.recall, &mut notices).await?;
+        let recalled = self.recall(&params, &branch, &choice, &config.recall, &mut notices).await?;
         let context_tokens = match &choice {
             Choice::Model(model) => model.context_tokens,
             Choice::Extractive { notice } => {
@@ -192,6 +192,7 @@ impl Memory {
         &self,
         params: &ChatParams,
         branch: &[Message],
+        choice: &Choice,
         settings: &Recall,
         notices: &mut Vec<String>,
     ) -> Result<Option<Recalled>> {
@@ -207,7 +208,14 @@ impl Memory {
             context: None,
             explain: false,
         };
-        let (found, mut standing) = tokio::try_join!(self.search(search), self.standing(params))?;
+        let standing = async {
+            match choice {
+                Choice::Model(_) => self.standing(params).await,
+                // they tell a model how to answer; quoted, they would stand there as if they were the answer
+                Choice::Extractive { .. } => Ok(Vec::new()),
+            }
+        };
+        let (found, mut standing) = tokio::try_join!(self.search(search), standing)?;
         for passage in &mut standing {
             let hit = found.hits.iter().find(|hit| hit.id == passage.id);
             passage.score = hit.map_or(0.0, |hit| hit.score);
@@ -319,7 +327,7 @@ impl Prepared {
     pub(super) fn model_name(&self) -> String {
         match &self.choice {
             Choice::Model(model) => model.name.clone(),
-            Choice::Extractive { .. } => "extractive".into(),
+            Choice::Extractive { .. } => model::EXTRACTIVE.into(),
         }
     }
 
@@ -335,41 +343,6 @@ impl Prepared {
             model: self.model_name(),
             sources,
             notices: self.notices.clone(),
-        }
-    }
-}
-
-impl From<Hit> for Passage {
-    fn from(hit: Hit) -> Self {
-        Self {
-            kind: hit.kind,
-            id: hit.id,
-            conversation_id: hit.conversation_id,
-            title: hit.conversation_title,
-            role: hit.role,
-            author: hit.author,
-            created_at: hit.created_at,
-            client: hit.client,
-            text: hit.text,
-            score: hit.score,
-        }
-    }
-}
-
-impl From<model::Memory> for Passage {
-    fn from(memory: model::Memory) -> Self {
-        Self {
-            kind: SourceKind::Memory,
-            id: Uuid::from_bytes(*memory.id.as_bytes()),
-            conversation_id: None,
-            title: None,
-            role: None,
-            author: None,
-            created_at: memory.created_at,
-            client: memory.client,
-            text: memory.content,
-            // it holds whatever is asked, which says nothing about how well it fits
-            score: 0.0,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The generations of the vector index: the one that serves, the one that is being filled, and their models.
 //!
-//! Only the worker changes them ([`Generations::refresh`] and what it leads to); searches read them.
+//! The worker changes them ([`Generations::refresh`] and what it leads to), and `index.rebuild`, one at a time;
+//! searches read them.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,9 @@ pub(super) struct Generations {
     /// What `ORT_DYLIB_PATH` says.
     runtime_library: Option<OsString>,
     state: RwLock<State>,
+    /// One change of the generations at a time: the worker's and `index.rebuild`'s. Made to be held over an await;
+    /// nobody who searches takes it.
+    changing: tokio::sync::Mutex<()>,
     settings_changed: AtomicBool,
     looked: Mutex<Option<Instant>>,
 }
@@ -67,6 +71,7 @@ impl Generations {
             paths,
             runtime_library,
             state,
+            changing: tokio::sync::Mutex::new(()),
             settings_changed: AtomicBool::new(true),
             looked: Mutex::new(None),
         }
@@ -111,6 +116,7 @@ impl Generations {
 
     /// Brings the generations in line with the store, the files and the settings. Cheap where nothing changed.
     pub(super) async fn refresh(&self, store: &Store, config: &Config) -> Result<()> {
+        let _alone = self.changing.lock().await;
         if !self.read().opened {
             self.open_stored(store).await?;
         }
@@ -127,6 +133,7 @@ impl Generations {
 
     /// Begins to fill a new generation of the configured model, for `index.rebuild`.
     pub(super) async fn rebuild(&self, store: &Store) -> Result<Space> {
+        let _alone = self.changing.lock().await;
         let Some(serving) = self.serving() else {
             let problem = self.problem().unwrap_or_else(|| NOT_YET.into());
             return Err(Error::new(
@@ -148,6 +155,7 @@ impl Generations {
 
     /// Lets the filled generation serve and drops the old one.
     pub(super) async fn promote(&self, store: &Store) -> Result<()> {
+        let _alone = self.changing.lock().await;
         let Some(filled) = self.building() else { return Ok(()) };
         store.promote_space(filled.space.id).await?;
         let old = {
@@ -167,6 +175,7 @@ impl Generations {
 
     /// Closes the indexes and stops the models.
     pub(super) async fn close(&self) {
+        let _alone = self.changing.lock().await;
         let state = std::mem::take(&mut *self.write());
         let State { opened: _, serving, building, configured, problem: _ } = state;
         let mut embedders: Vec<Embedder> = configured.map(|(_, embedder)| embedder).into_iter().collect();
@@ -210,19 +219,27 @@ impl Generations {
                 if is_serving { state.serving = None } else { state.building = None }
             }
             close_index(index).await;
-            let reopened = match self.open_generation(store, space, embedder).await {
-                Ok(reopened) => reopened,
-                Err(error) => {
-                    // the next refresh begins with nothing, as after a start
-                    self.close().await;
-                    self.settings_changed();
-                    return Err(error);
-                }
-            };
+            let reopened = self.open_generation(store, space, embedder).await;
+            if reopened.is_err() {
+                self.begin_anew().await;
+            }
+            let reopened = reopened?;
             let mut state = self.write();
             if is_serving { state.serving = Some(reopened) } else { state.building = Some(reopened) }
         }
         Ok(())
+    }
+
+    /// Forgets everything that is open, so that the next [`Generations::refresh`] opens it from the store.
+    async fn begin_anew(&self) {
+        let State { opened: _, serving, building, configured, problem: _ } =
+            std::mem::take(&mut *self.write());
+        self.settings_changed();
+        for generation in [serving, building].into_iter().flatten() {
+            close_index(generation.index).await;
+            self.stop_unless_used(generation.embedder).await;
+        }
+        self.stop_unless_used(configured.map(|(_, embedder)| embedder)).await;
     }
 
     fn is_time_to_look(&self, wanted: &Embed) -> bool {
@@ -239,10 +256,20 @@ impl Generations {
         false
     }
 
+    /// Keeps why there is no model, and logs it once.
+    fn note_problem(&self, problem: String) {
+        if self.read().problem.as_ref() != Some(&problem) {
+            tracing::warn!(problem, "the embedding model cannot be used");
+        }
+        self.write().problem = Some(problem);
+    }
+
     /// Starts the configured model and finds, or begins, the generation that belongs to it.
     async fn start_configured(&self, store: &Store, wanted: &Embed) -> Result<()> {
         let running = self.read().configured.as_ref().map(|(settings, _)| settings.clone());
         if running.as_ref() == Some(wanted) {
+            // of settings that were taken back
+            self.write().problem = None;
             return Ok(());
         }
         if !wanted.enabled {
@@ -251,15 +278,15 @@ impl Generations {
             return Ok(());
         }
         let folder = wanted.model.clone().unwrap_or_else(|| self.paths.default_model());
+        if wanted.model.is_none() && !folder.exists() {
+            self.note_problem("the embedding model is missing; run `nosso setup`".into());
+            return Ok(());
+        }
         let embedder = match Embedder::start(self.options(wanted, folder.clone())).await {
             Ok(embedder) => embedder,
             Err(error) => {
                 let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
-                let problem = format!("{}{hint}", error.full_text());
-                if self.read().problem.as_ref() != Some(&problem) {
-                    tracing::warn!(%problem, "texts are not embedded; searches go by words");
-                }
-                self.write().problem = Some(problem);
+                self.note_problem(format!("{}{hint}", error.full_text()));
                 return Ok(());
             }
         };

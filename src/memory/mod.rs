@@ -30,6 +30,7 @@ mod window;
 mod wording;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -55,6 +56,8 @@ use generations::Generations;
 pub struct Options {
     /// Where its files are.
     pub paths: Paths,
+    /// The config file, for those who ask where it is.
+    pub config_file: PathBuf,
     /// The settings.
     pub config: Config,
     /// The runtime library that the environment names (`ORT_DYLIB_PATH`).
@@ -67,6 +70,7 @@ pub struct Memory(Arc<Inner>);
 
 struct Inner {
     paths: Paths,
+    config_file: PathBuf,
     config: RwLock<Arc<Config>>,
     llm: RwLock<Llm>,
     store: Store,
@@ -90,7 +94,7 @@ impl Memory {
     /// Opens the store, upgrading it if need be. The vector index and the model are opened by the worker's first
     /// [`Memory::tick`], so that this is quick; until then searches go by words.
     pub async fn open(options: Options) -> Result<Self> {
-        let Options { paths, config, runtime_library } = options;
+        let Options { paths, config_file, config, runtime_library } = options;
         let llm = Llm::new(&config.chat)?;
         let store = Store::open(store::Options {
             database: paths.database(),
@@ -101,6 +105,7 @@ impl Memory {
         let inner = Inner {
             generations: Generations::new(paths.clone(), runtime_library),
             paths,
+            config_file,
             config: RwLock::new(Arc::new(config)),
             llm: RwLock::new(llm),
             store,

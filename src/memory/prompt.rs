@@ -12,8 +12,9 @@ use super::window::Window;
 use super::wording::Wording;
 use super::{sentence, tokens};
 use crate::api::chat::PromptMessage;
+use crate::api::search::Hit;
 use crate::error::{Error, Kind, Result};
-use crate::model::{ClientRef, ConversationId, Message, Role, Source, SourceKind, Timestamp};
+use crate::model::{ClientRef, ConversationId, Memory, Message, Role, Source, SourceKind, Timestamp};
 
 /// What a prompt is made from.
 #[derive(Debug, Clone)]
@@ -68,6 +69,41 @@ pub struct Passage {
     pub text: String,
     /// How well it fits; larger is better.
     pub score: f64,
+}
+
+impl From<Hit> for Passage {
+    fn from(hit: Hit) -> Self {
+        Self {
+            kind: hit.kind,
+            id: hit.id,
+            conversation_id: hit.conversation_id,
+            title: hit.conversation_title,
+            role: hit.role,
+            author: hit.author,
+            created_at: hit.created_at,
+            client: hit.client,
+            text: hit.text,
+            score: hit.score,
+        }
+    }
+}
+
+impl From<Memory> for Passage {
+    fn from(memory: Memory) -> Self {
+        Self {
+            kind: SourceKind::Memory,
+            id: Uuid::from_bytes(*memory.id.as_bytes()),
+            conversation_id: None,
+            title: None,
+            role: None,
+            author: None,
+            created_at: memory.created_at,
+            client: memory.client,
+            text: memory.content,
+            // it holds whatever is asked, which says nothing about how well it fits
+            score: 0.0,
+        }
+    }
 }
 
 /// How large a prompt may be, and how its parts share that.

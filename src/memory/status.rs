@@ -32,7 +32,7 @@ impl Memory {
         let places = Places {
             database: self.0.paths.database().display().to_string(),
             index: self.0.paths.index().display().to_string(),
-            config: self.0.paths.config_file().display().to_string(),
+            config: self.0.config_file.display().to_string(),
             socket: socket.to_owned(),
         };
         Ok(SystemStatus {
@@ -56,7 +56,7 @@ impl Memory {
     /// One line for people who look at the service.
     pub fn status_line(&self) -> String {
         let waiting = self.0.waiting.load(Ordering::Relaxed);
-        match self.0.generations.problem() {
+        match self.embedding_status().problem {
             Some(problem) => format!("searches by words only: {problem}"),
             None if waiting > 0 => format!("{waiting} passages wait to be embedded"),
             None => "everything is embedded".into(),
@@ -152,7 +152,7 @@ fn warnings(
                 "the configured embedding model does not run, the one before it does: {problem}"
             ));
         }
-        Some(problem) => warnings.push(format!("searches go by words only: {problem}")),
+        Some(problem) => warnings.push(format!("only words are searched: {problem}")),
         None => {}
     }
     if queue.dead > 0 {

@@ -38,6 +38,10 @@ impl Memory {
     pub async fn tick(&self, stop: &CancellationToken) -> Result<Outcome> {
         self.0.generations.refresh(self.store(), &self.config()).await?;
         self.0.waiting.store(self.store().queue_counts().await?.ready, Ordering::Relaxed);
+        // ahead of the jobs, or a long backlog would let the fresh part grow without end
+        if self.merge_fresh().await? {
+            return Ok(Outcome::Worked);
+        }
         let generations = [self.0.generations.serving(), self.0.generations.building()];
         let mut due = None;
         for generation in generations.into_iter().flatten() {
@@ -52,7 +56,7 @@ impl Memory {
             }
             due = earliest(due, self.store().next_due(generation.space.id).await?);
         }
-        if self.promote_filled().await? || self.merge_fresh().await? {
+        if self.promote_filled().await? {
             return Ok(Outcome::Worked);
         }
         Ok(Outcome::Idle(due))
@@ -96,8 +100,10 @@ impl Memory {
             }
             // the fault is not the jobs': they wait, and their tries are not counted
             Err(error)
-                if matches!(error.kind(), Kind::ModelUnavailable | Kind::Busy | Kind::StorageFull)
-                    || !generation.index.is_intact() =>
+                if matches!(
+                    error.kind(),
+                    Kind::ModelUnavailable | Kind::Busy | Kind::Storage | Kind::StorageFull
+                ) || !generation.index.is_intact() =>
             {
                 self.store().release(&jobs).await?;
                 if error.kind() == Kind::ModelUnavailable {

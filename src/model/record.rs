@@ -90,6 +90,17 @@ pub struct Message {
     pub metadata: Option<Metadata>,
 }
 
+/// What stands for a model's name on answers that no model wrote: they quote what is stored.
+pub const EXTRACTIVE: &str = "extractive";
+
+impl Message {
+    /// Whether it can be found. An answer that only quotes what is stored elsewhere cannot: it would crowd out what
+    /// it quotes.
+    pub fn is_searchable(&self) -> bool {
+        self.role != Role::Assistant || self.model.as_deref() != Some(EXTRACTIVE)
+    }
+}
+
 /// A standing fact that all tools share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -7,7 +7,7 @@ use super::rows::{self, MESSAGE_NUMBER, role_number, select_message, status_numb
 use super::{Item, Store, chunks, conversations, names};
 use crate::api::Patch;
 use crate::error::{Error, Kind, Result};
-use crate::model::{ConversationId, Message, MessageId, Timestamp};
+use crate::model::{ChunkRange, ConversationId, Message, MessageId, Timestamp};
 
 impl Store {
     /// Appends messages to a conversation and moves its head to the last of them. Messages that are there already
@@ -75,8 +75,8 @@ pub(super) fn run(db: &Connection, append: Append) -> Result<Appended> {
             edited_at: None,
             metadata: new.metadata,
         };
-        let number = insert(db, tail.number, parent.map(|(number, _)| number), client_number, &message)?;
-        chunks::insert(db, Item::Message(number), &new.chunks)?;
+        let parent = parent.map(|(number, _)| number);
+        let number = insert(db, tail.number, parent, client_number, &message, &new.chunks)?;
         tail.next_seq += 1;
         n_fresh += 1;
         previous = Some((number, message.id));
@@ -120,19 +120,20 @@ pub(super) fn tail(db: &Connection, id: ConversationId) -> Result<Option<Tail>> 
     Ok(tail)
 }
 
-/// Stores one message as it stands, with its words.
+/// Stores one message as it stands, with its words and its chunks.
 pub(super) fn insert(
     db: &Connection,
     conversation: i64,
     parent: Option<i64>,
     client: Option<i64>,
     message: &Message,
+    chunks: &[ChunkRange],
 ) -> Result<i64> {
     let sources = (!message.sources.is_empty()).then_some(&message.sources);
     db.prepare_cached(
         "INSERT INTO message(uid, conversation_id, seq, parent_id, client_id, role, status, created_at, edited_at,
-           author, model, sources, usage, metadata, content)
-         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+           author, model, sources, usage, metadata, searchable, content)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         message.id.as_bytes(),
@@ -149,9 +150,14 @@ pub(super) fn insert(
         to_json(sources)?,
         to_json(message.usage.as_ref())?,
         to_json(message.metadata.as_ref())?,
+        message.is_searchable(),
         message.content
     ])?;
-    Ok(db.last_insert_rowid())
+    let number = db.last_insert_rowid();
+    if message.is_searchable() {
+        chunks::insert(db, Item::Message(number), chunks)?;
+    }
+    Ok(number)
 }
 
 /// The message of this id and its number.

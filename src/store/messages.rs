@@ -206,7 +206,13 @@ pub(super) fn number_of(db: &Connection, id: ConversationId) -> Result<i64> {
 
 fn change_text(db: &Connection, number: i64, content: &str, chunks: &[ChunkRange]) -> Result<()> {
     db.prepare_cached("UPDATE message SET content = ?2 WHERE id = ?1")?.execute(params![number, content])?;
-    chunks::replace(db, Item::Message(number), chunks)
+    let is_searchable = db
+        .prepare_cached("SELECT searchable FROM message WHERE id = ?1")?
+        .query_row([number], |row| row.get(0))?;
+    match is_searchable {
+        true => chunks::replace(db, Item::Message(number), chunks),
+        false => Ok(()),
+    }
 }
 
 /// Notes in the conversation that one of its messages changed.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{count, to_json, uid};
-use super::{Item, Store, append, chunks, conversations, memories, names};
+use super::{Store, append, chunks, conversations, memories, names};
 use crate::api::system::Counts;
 use crate::error::Result;
 use crate::model::ChunkRange;
@@ -221,8 +221,7 @@ fn restore_message(
     // a place beyond all bounds would leave none behind it
     message.seq = message.seq.min(place.next_seq.saturating_add(MAX_GAP));
     let client = names::client(db, message.client.as_ref())?;
-    let number = append::insert(db, place.conversation, parent, client, &message)?;
-    chunks::insert(db, Item::Message(number), chunks)?;
+    let number = append::insert(db, place.conversation, parent, client, &message, chunks)?;
     let own = Some(*message.id.as_bytes());
     let wanted = place.wanted_head.is_some() && place.wanted_head == own;
     let settled = place.wanted_head.is_some() && place.wanted_head == place.head_uid;
@@ -235,7 +234,7 @@ fn restore_message(
     )?
     .execute(params![place.conversation, message.seq as i64 + 1, head])?;
     restored.added.messages += 1;
-    restored.added.chunks += chunks.len() as u64;
+    restored.added.chunks += if message.is_searchable() { chunks.len() as u64 } else { 0 };
     Ok(())
 }
 

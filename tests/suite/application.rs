@@ -33,7 +33,8 @@ impl App {
 
     async fn open_in(root: TempDir, config: Config) -> Self {
         let paths = Paths::below(&root.path().join("home"));
-        let options = Options { paths, config, runtime_library: None };
+        let config_file = paths.config_file();
+        let options = Options { paths, config, config_file, runtime_library: None };
         Self { memory: Memory::open(options).await.unwrap(), root }
     }
 

@@ -30,11 +30,10 @@ use history::History;
 use private::Private;
 
 /// Searches whose words are in the other language than what they find.
-const SEARCHES: &[&str] =
-    &["gift for mom", "vendas da noite contadas no dia errado", "when is the grant report due?"];
+const SEARCHES: &[&str] = &["gift for mom", "quando viajamos para Lisboa", "humidity sensors in greenhouses"];
 /// Questions that the history answers.
 const QUESTIONS: &[&str] = &[
-    "Which database did we choose for the inventory app, and when would we reconsider?",
+    "Where do we sleep in Tomar?",
     "Por que o deploy dava 502 e como foi resolvido?",
     "O que devo lembrar ao escolher um restaurante com a Marina?",
 ];
@@ -103,7 +102,7 @@ async fn show(daemon: &Private, history: History, context: &mut Context) -> Resu
 
     for query in SEARCHES {
         typed(context, &format!("nosso search \"{query}\""))?;
-        let params = SearchParams { query: (*query).to_owned(), limit: Some(2), ..SearchParams::default() };
+        let params = SearchParams { query: (*query).to_owned(), limit: Some(1), ..SearchParams::default() };
         search::show(&client.call::<SearchQuery>(&params).await?, context)?;
     }
     for question in QUESTIONS {

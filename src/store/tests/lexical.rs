@@ -2,9 +2,11 @@
 
 use proptest::prelude::*;
 
+use crate::api::Patch;
+use crate::api::message::MessageUpdate;
 use crate::api::search::SearchFilter;
 use crate::model::{ConversationId, Role, SourceKind, Timestamp};
-use crate::store::testing::{Temporary, append, client, fact, said, store};
+use crate::store::testing::{Temporary, append, client, fact, said, store, whole};
 use crate::store::{Append, Item, LexicalQuery, NewMemory, NewMessage};
 
 fn query(text: &str) -> LexicalQuery {
@@ -226,4 +228,37 @@ fn any_text_can_be_asked() {
     ask(&"語".repeat(50_000));
     proptest!(ProptestConfig::with_cases(400), |(text in "\\PC{0,60}|[a-z\"*():^{}+ -]{0,40}|.{0,40}")| ask(&text));
     runtime.block_on(async { store.close().await.unwrap() });
+}
+
+#[tokio::test]
+async fn quotes_of_what_is_stored_are_not_found_again() {
+    let store = store().await;
+    let conversation = store.conversation_of("talk", None).await;
+    let quoting = NewMessage {
+        role: Role::Assistant,
+        model: Some(crate::model::EXTRACTIVE.into()),
+        ..said("said before: capybara")
+    };
+    let by_model =
+        NewMessage { role: Role::Assistant, model: Some("m".into()), ..said("a capybara is large") };
+    let id = quoting.id;
+    store.append(append(conversation, vec![said("what is a capybara"), quoting, by_model])).await.unwrap();
+    let found = |word: &str| {
+        store.number(&format!("SELECT count(*) FROM message_fts WHERE message_fts MATCH '{word}'"))
+    };
+    assert_eq!(found("capybara"), 2);
+    assert_eq!(store.counts().await.unwrap().chunks, 2);
+    let update = MessageUpdate {
+        id,
+        content: Some("edited tapir".into()),
+        author: Patch::Keep,
+        metadata: Patch::Keep,
+    };
+    store.update_message(update, Some(whole("edited tapir"))).await.unwrap();
+    assert_eq!((found("tapir"), store.counts().await.unwrap().chunks), (0, 2));
+    let check = "INSERT INTO message_fts(message_fts, rank) VALUES('integrity-check', 1)";
+    store.sql().execute_batch(check).unwrap();
+    assert!(store.delete_message(id).await.unwrap().deleted);
+    store.sql().execute_batch(check).unwrap();
+    assert_eq!(found("capybara"), 2);
 }
