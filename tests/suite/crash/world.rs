@@ -103,7 +103,10 @@ impl World {
                 return;
             }
             if Instant::now() > deadline {
-                panic!("the queue does not run empty: {status}\n{}", self.ask("job.list", json!({"limit": 3})));
+                panic!(
+                    "the queue does not run empty: {status}\n{}",
+                    self.ask("job.list", json!({"limit": 3}))
+                );
             }
             std::thread::sleep(Duration::from_millis(20));
         }
