@@ -32,7 +32,7 @@ mod wording;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -86,6 +86,8 @@ struct Inner {
     started: (Instant, Timestamp),
     /// Jobs that waited when the worker last looked.
     waiting: AtomicU64,
+    /// Jobs of a step that failed, until they are given back.
+    unfinished: Mutex<Vec<store::LeasedJob>>,
     /// Milliseconds from `started` to the worker's last sign of life.
     heartbeat: AtomicU64,
 }
@@ -116,6 +118,7 @@ impl Memory {
             wake: Notify::new(),
             started: (Instant::now(), Timestamp::now()),
             waiting: AtomicU64::new(0),
+            unfinished: Mutex::default(),
             heartbeat: AtomicU64::new(0),
         };
         Ok(Self(Arc::new(inner)))

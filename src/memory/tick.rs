@@ -2,6 +2,7 @@
 //! tests call it by hand.
 
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,7 @@ pub enum Outcome {
 impl Memory {
     /// Does one step. Cancelling `stop` gives leased jobs back and returns.
     pub async fn tick(&self, stop: &CancellationToken) -> Result<Outcome> {
+        self.give_back_unfinished().await?;
         self.0.generations.refresh(self.store(), &self.config()).await?;
         self.0.waiting.store(self.store().queue_counts().await?.ready, Ordering::Relaxed);
         // ahead of the jobs, or a long backlog would let the fresh part grow without end
@@ -51,7 +53,9 @@ impl Memory {
             }
             let jobs = self.store().lease(generation.space.id, BATCH, LEASE).await?;
             if !jobs.is_empty() {
+                *self.unfinished() = jobs.clone();
                 self.work(&generation, jobs, stop).await?;
+                self.unfinished().clear();
                 return Ok(Outcome::Worked);
             }
             due = earliest(due, self.store().next_due(generation.space.id).await?);
@@ -60,6 +64,21 @@ impl Memory {
             return Ok(Outcome::Worked);
         }
         Ok(Outcome::Idle(due))
+    }
+
+    /// A step that failed may not have been able to give its jobs back either: on a full disk nothing can be noted.
+    /// Without this they would wait for the end of their lease. Of jobs that are no longer held nothing changes.
+    async fn give_back_unfinished(&self) -> Result<()> {
+        let jobs = self.unfinished().clone();
+        if !jobs.is_empty() {
+            self.store().release(&jobs).await?;
+            self.unfinished().clear();
+        }
+        Ok(())
+    }
+
+    fn unfinished(&self) -> MutexGuard<'_, Vec<LeasedJob>> {
+        self.0.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the worker does once it has been idle for a while.

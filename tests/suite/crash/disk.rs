@@ -15,7 +15,7 @@ use crate::support::{binary, skipped, wait_for};
 
 /// Enough for the daemon to start, and soon full.
 const SMALL: &str = "size=6m";
-const MIDDLE: &str = "size=20m";
+const MIDDLE: &str = "size=9m";
 const LARGE: &str = "size=200m";
 
 /// A process whose only work is to hold the mount.
@@ -135,7 +135,11 @@ fn a_full_disk_loses_nothing_and_is_told() {
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.ended(STOP).code(), Some(0));
     equal("messages", &ledger.messages, &audit(&small.data).messages);
-    index_equals_store(&small.data, &world.library, &world.model("tiny"));
+    // LMDB follows links to a name that only the namespace knows
+    let copy = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-r").arg(small.data.join(".")).arg(copy.path()).status().unwrap();
+    assert!(copied.success());
+    index_equals_store(copy.path(), &world.library, &world.model("tiny"));
 }
 
 /// Big ones until nothing fits, then small ones, so that it is full to the last page.
