@@ -13,7 +13,6 @@ mod fence;
 mod fusion;
 mod generations;
 mod highlight;
-mod index_folders;
 mod language;
 mod memories;
 mod messages;

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 use zip::ZipArchive;
 
 use super::checksum;
+use std::time::{Duration, Instant};
+
 use super::fetch::{Source, Wheel};
 use super::pins::{Member, Pins, default_pins};
 use super::progress::Progress;
@@ -67,6 +69,22 @@ fn downloads(paths: &Paths) -> PathBuf {
     paths.cache.join("downloads")
 }
 
+/// A child that is being spawned holds copies of all open files for a moment, this program's released lock too.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+fn lock_patiently(lock: &File) -> Result<(), TryLockError> {
+    let begun = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(LOCK_PAUSE)
+            }
+            tried => return tried,
+        }
+    }
+}
+
 /// The folders, ours alone as long as this lives.
 pub(super) struct Room {
     _lock: File,
@@ -81,7 +99,7 @@ impl Room {
         let path = paths.cache.join("setup.lock");
         let doing = || format!("lock {}", path.display());
         let lock = File::create(&path).doing(Kind::Storage, doing())?;
-        match lock.try_lock() {
+        match lock_patiently(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(

@@ -194,7 +194,13 @@ async fn quotes_are_of_what_fits_and_not_of_what_always_holds() {
     let answer = wire.call("chat.complete", json!({"content": QUESTION, "store": false})).await;
     let text = answer["content"].as_str().unwrap();
     assert!(!text.contains("pull requests") && text.contains(EARLIER), "{text}");
-    // a language model is told all the same
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_language_model_is_told_what_always_holds() {
+    let house = House::start().await;
+    let mut wire = house.open(Kind::Line).await;
+    wire.call("memory.add", json!({"kind": "preference", "content": "Prefers small pull requests."})).await;
     let preview = wire.call("chat.preview", json!({"content": QUESTION})).await;
     assert!(text_of(&preview["messages"]).contains("small pull requests"), "{preview}");
 }

@@ -164,7 +164,7 @@ fn invalid_settings_change_nothing() {
     assert!(found(&searched, &id) && searched["served"]["semantic"] == true, "{searched}");
     // a model that is not there is valid, and the old one goes on
     world.configure("nowhere", "");
-    daemon.wait_for_log("texts are not embedded");
+    daemon.wait_for_log("the embedding model cannot be used");
     assert_eq!(world.search("número4", "hybrid")["served"]["semantic"], true);
 }
 

@@ -3,31 +3,29 @@
 //! The worker changes them ([`Generations::refresh`] and what it leads to), and `index.rebuild`, one at a time;
 //! searches read them.
 
+mod folders;
+mod models;
+
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::task::spawn_blocking;
 
-use super::chunk::CHUNKER_VERSION;
-use super::index_folders;
 use crate::config::{Config, Embed};
-use crate::embed::{self, Embedder};
-use crate::error::{Doing, Error, Kind, Result};
+use crate::embed::Embedder;
+use crate::error::{Error, Kind, Result};
 use crate::index::{self, Index};
 use crate::paths::Paths;
 use crate::store::{Space, SpaceState, Store};
 
-/// How often a model that was not there is looked for again.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
-
 /// Why nothing can be searched by meaning where nothing is wrong.
-pub(super) const NOT_YET: &str = "the embedding model is being started";
+pub(in crate::memory) const NOT_YET: &str = "the embedding model is being started";
 
 /// The generations. Searches clone what they need and hold no lock while they work.
-pub(super) struct Generations {
+pub(in crate::memory) struct Generations {
     paths: Paths,
     /// What `ORT_DYLIB_PATH` says.
     runtime_library: Option<OsString>,
@@ -51,21 +49,21 @@ struct State {
 
 /// One generation: its row in the store, its vectors, and its model where that could be started.
 #[derive(Clone)]
-pub(super) struct Generation {
+pub(in crate::memory) struct Generation {
     pub space: Space,
     pub index: Index,
     pub embedder: Option<Embedder>,
 }
 
 /// A generation that queries can be asked of.
-pub(super) struct Leg {
+pub(in crate::memory) struct Leg {
     pub space: Space,
     pub index: Index,
     pub embedder: Embedder,
 }
 
 impl Generations {
-    pub(super) fn new(paths: Paths, runtime_library: Option<OsString>) -> Self {
+    pub(in crate::memory) fn new(paths: Paths, runtime_library: Option<OsString>) -> Self {
         let state = RwLock::new(State::default());
         Self {
             paths,
@@ -78,17 +76,17 @@ impl Generations {
     }
 
     /// The settings changed: the next [`Generations::refresh`] looks at the model again.
-    pub(super) fn settings_changed(&self) {
+    pub(in crate::memory) fn settings_changed(&self) {
         self.settings_changed.store(true, Ordering::Relaxed);
     }
 
     /// The model is gone or its files changed: the next [`Generations::refresh`] starts it again, or says why not.
-    pub(super) async fn start_anew(&self, error: &Error) {
+    pub(in crate::memory) async fn start_anew(&self, error: &Error) {
         self.replace_configured(None, Some(error.full_text())).await;
     }
 
     /// What a query can be asked of: the serving generation, or the one being filled where the old model is gone.
-    pub(super) fn leg(&self) -> Option<Leg> {
+    pub(in crate::memory) fn leg(&self) -> Option<Leg> {
         let state = self.read();
         [&state.serving, &state.building].into_iter().flatten().find_map(|generation| {
             let Generation { space, index, embedder } = generation.clone();
@@ -96,26 +94,26 @@ impl Generations {
         })
     }
 
-    pub(super) fn serving(&self) -> Option<Generation> {
+    pub(in crate::memory) fn serving(&self) -> Option<Generation> {
         self.read().serving.clone()
     }
 
-    pub(super) fn building(&self) -> Option<Generation> {
+    pub(in crate::memory) fn building(&self) -> Option<Generation> {
         self.read().building.clone()
     }
 
     /// The configured model, if it runs.
-    pub(super) fn embedder(&self) -> Option<Embedder> {
+    pub(in crate::memory) fn embedder(&self) -> Option<Embedder> {
         self.read().configured.as_ref().map(|(_, embedder)| embedder.clone())
     }
 
     /// Why nothing is embedded, and what to do.
-    pub(super) fn problem(&self) -> Option<String> {
+    pub(in crate::memory) fn problem(&self) -> Option<String> {
         self.read().problem.clone()
     }
 
     /// Brings the generations in line with the store, the files and the settings. Cheap where nothing changed.
-    pub(super) async fn refresh(&self, store: &Store, config: &Config) -> Result<()> {
+    pub(in crate::memory) async fn refresh(&self, store: &Store, config: &Config) -> Result<()> {
         let _alone = self.changing.lock().await;
         if !self.read().opened {
             self.open_stored(store).await?;
@@ -132,7 +130,7 @@ impl Generations {
     }
 
     /// Begins to fill a new generation of the configured model, for `index.rebuild`.
-    pub(super) async fn rebuild(&self, store: &Store) -> Result<Space> {
+    pub(in crate::memory) async fn rebuild(&self, store: &Store) -> Result<Space> {
         let _alone = self.changing.lock().await;
         let Some(serving) = self.serving() else {
             let problem = self.problem().unwrap_or_else(|| NOT_YET.into());
@@ -154,7 +152,7 @@ impl Generations {
     }
 
     /// Lets the filled generation serve and drops the old one.
-    pub(super) async fn promote(&self, store: &Store) -> Result<()> {
+    pub(in crate::memory) async fn promote(&self, store: &Store) -> Result<()> {
         let _alone = self.changing.lock().await;
         let Some(filled) = self.building() else { return Ok(()) };
         store.promote_space(filled.space.id).await?;
@@ -168,13 +166,13 @@ impl Generations {
             tracing::info!(old = space.generation, "the new generation of the index serves");
             self.stop_unless_used(embedder).await;
             close_index(index).await;
-            index_folders::remove(&self.folder(&space)).await;
+            folders::remove(&self.folder(&space)).await;
         }
         Ok(())
     }
 
     /// Closes the indexes and stops the models.
-    pub(super) async fn close(&self) {
+    pub(in crate::memory) async fn close(&self) {
         let _alone = self.changing.lock().await;
         let state = std::mem::take(&mut *self.write());
         let State { opened: _, serving, building, configured, problem: _ } = state;
@@ -192,7 +190,7 @@ impl Generations {
     async fn open_stored(&self, store: &Store) -> Result<()> {
         let spaces = store.spaces().await?;
         let known: Vec<PathBuf> = spaces.iter().map(|space| self.folder(space)).collect();
-        index_folders::remove_unknown(&self.paths.index(), &known).await;
+        folders::remove_unknown(&self.paths.index(), &known).await;
         let serving = spaces.into_iter().find(|space| space.state == SpaceState::Serving);
         let serving = match serving {
             Some(space) => Some(self.open_generation(store, space, None).await?),
@@ -242,149 +240,6 @@ impl Generations {
         self.stop_unless_used(configured.map(|(_, embedder)| embedder)).await;
     }
 
-    fn is_time_to_look(&self, wanted: &Embed) -> bool {
-        let changed = self.settings_changed.swap(false, Ordering::Relaxed);
-        // a model that could not be started may arrive, also while another one goes on
-        let missing =
-            wanted.enabled && self.read().configured.as_ref().is_none_or(|(settings, _)| settings != wanted);
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = looked.is_none_or(|last| last.elapsed() >= LOOK_AGAIN);
-        if changed || (missing && due) {
-            *looked = Some(Instant::now());
-            return true;
-        }
-        false
-    }
-
-    /// Keeps why there is no model, and logs it once.
-    fn note_problem(&self, problem: String) {
-        if self.read().problem.as_ref() != Some(&problem) {
-            tracing::warn!(problem, "the embedding model cannot be used");
-        }
-        self.write().problem = Some(problem);
-    }
-
-    /// Starts the configured model and finds, or begins, the generation that belongs to it.
-    async fn start_configured(&self, store: &Store, wanted: &Embed) -> Result<()> {
-        let running = self.read().configured.as_ref().map(|(settings, _)| settings.clone());
-        if running.as_ref() == Some(wanted) {
-            // of settings that were taken back
-            self.write().problem = None;
-            return Ok(());
-        }
-        if !wanted.enabled {
-            self.replace_configured(None, Some("embedding is switched off (`embed.enabled = false`)".into()))
-                .await;
-            return Ok(());
-        }
-        let folder = wanted.model.clone().unwrap_or_else(|| self.paths.default_model());
-        if wanted.model.is_none() && !folder.exists() {
-            self.note_problem("the embedding model is missing; run `nosso setup`".into());
-            return Ok(());
-        }
-        let embedder = match Embedder::start(self.options(wanted, folder.clone())).await {
-            Ok(embedder) => embedder,
-            Err(error) => {
-                let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
-                self.note_problem(format!("{}{hint}", error.full_text()));
-                return Ok(());
-            }
-        };
-        let model = embedder.model().clone();
-        tracing::info!(model = model.name, dimension = model.dimension, "the embedding model is ready");
-        let space = store
-            .ensure_space(&model.name, &model.fingerprint, dimension(model.dimension)?, CHUNKER_VERSION)
-            .await?;
-        self.give_up_building_of_others(&space).await;
-        self.attach(store, space, embedder.clone(), wanted, &folder).await?;
-        self.replace_configured(Some((wanted.clone(), embedder)), None).await;
-        Ok(())
-    }
-
-    /// The store has given up what was being filled for another model than the space's.
-    async fn give_up_building_of_others(&self, space: &Space) {
-        let same = |other: &Space| {
-            (&other.fingerprint, other.dimension, other.chunker)
-                == (&space.fingerprint, space.dimension, space.chunker)
-        };
-        let given_up = {
-            let mut state = self.write();
-            if state.building.as_ref().is_some_and(|building| same(&building.space)) {
-                None
-            } else {
-                state.building.take()
-            }
-        };
-        if let Some(Generation { space, index, embedder }) = given_up {
-            tracing::info!(generation = space.generation, "given up: the model has changed again");
-            self.stop_unless_used(embedder).await;
-            close_index(index).await;
-            index_folders::remove(&self.folder(&space)).await;
-        }
-    }
-
-    /// Puts a model that was just started to the generations that are its own.
-    async fn attach(
-        &self,
-        store: &Store,
-        space: Space,
-        embedder: Embedder,
-        settings: &Embed,
-        folder: &Path,
-    ) -> Result<()> {
-        if space.state == SpaceState::Serving {
-            let serving = self.with_model(store, self.serving(), space.clone(), embedder.clone()).await?;
-            index_folders::remember_model(&self.folder(&space), folder).await;
-            self.write().serving = Some(serving);
-            // a rebuild of the same model that a restart interrupted goes on
-            let interrupted = store.spaces().await?.into_iter().filter(|other| {
-                other.state == SpaceState::Building && other.fingerprint == space.fingerprint
-            });
-            if let Some(space) = interrupted.max_by_key(|space| space.id) {
-                let building = self.with_model(store, self.building(), space, embedder).await?;
-                self.write().building = Some(building);
-            }
-            return Ok(());
-        }
-        let building = self.with_model(store, self.building(), space.clone(), embedder).await?;
-        index_folders::remember_model(&self.folder(&space), folder).await;
-        self.write().building = Some(building);
-        self.revive_serving(settings).await;
-        Ok(())
-    }
-
-    /// The generation of this space with this model: the one that is `open` already, if it is that one.
-    async fn with_model(
-        &self,
-        store: &Store,
-        open: Option<Generation>,
-        space: Space,
-        embedder: Embedder,
-    ) -> Result<Generation> {
-        match open.filter(|open| open.space.id == space.id) {
-            Some(open) => Ok(Generation { embedder: Some(embedder), ..open }),
-            None => self.open_generation(store, space, Some(embedder)).await,
-        }
-    }
-
-    /// After a restart with another model: the old generation serves on with its old model, if that is still there.
-    async fn revive_serving(&self, settings: &Embed) {
-        let Some(serving) = self.serving().filter(|serving| serving.embedder.is_none()) else { return };
-        let Some(folder) = index_folders::remembered_model(&self.folder(&serving.space)).await else {
-            return;
-        };
-        let options = self.options(settings, folder);
-        match Embedder::start(options).await {
-            Ok(old) if old.model().fingerprint == serving.space.fingerprint => {
-                self.write().serving = Some(Generation { embedder: Some(old), ..serving });
-            }
-            Ok(other) => other.stop().await,
-            Err(error) => {
-                tracing::info!(%error, "the old model is gone; the new generation serves while it fills")
-            }
-        }
-    }
-
     async fn open_generation(
         &self,
         store: &Store,
@@ -412,58 +267,6 @@ impl Generations {
         Ok(Generation { space, index, embedder })
     }
 
-    fn options(&self, wanted: &Embed, model: PathBuf) -> embed::Options {
-        let Embed { enabled: _, model: _, library, threads, niceness, unload_after_seconds } = wanted.clone();
-        embed::Options {
-            library: embed::candidates(
-                library.as_deref(),
-                self.runtime_library.as_deref(),
-                &self.paths.libraries(),
-            ),
-            model,
-            threads,
-            niceness,
-            unload_after: (unload_after_seconds > 0).then(|| Duration::from_secs(unload_after_seconds)),
-        }
-    }
-
-    async fn replace_configured(&self, new: Option<(Embed, Embedder)>, problem: Option<String>) {
-        let mut building = None;
-        let old = {
-            let mut state = self.write();
-            state.problem = problem;
-            let old = std::mem::replace(&mut state.configured, new).map(|(_, embedder)| embedder);
-            if state.configured.is_none() {
-                for generation in [&mut state.serving].into_iter().flatten() {
-                    generation.embedder = None;
-                }
-                building = state.building.take();
-            }
-            old
-        };
-        if let Some(building) = building {
-            close_index(building.index).await;
-        }
-        self.stop_unless_used(old).await;
-    }
-
-    /// Stops a model unless a generation still asks it.
-    async fn stop_unless_used(&self, embedder: Option<Embedder>) {
-        let Some(embedder) = embedder else { return };
-        let is_used = {
-            let state = self.read();
-            let configured = state.configured.as_ref().map(|(_, embedder)| embedder);
-            let of_generations = [&state.serving, &state.building].into_iter().flatten();
-            of_generations
-                .filter_map(|generation| generation.embedder.as_ref())
-                .chain(configured)
-                .any(|other| other.is_same(&embedder))
-        };
-        if !is_used {
-            embedder.stop().await;
-        }
-    }
-
     fn folder(&self, space: &Space) -> PathBuf {
         self.paths.index().join(format!("{:04}", space.id))
     }
@@ -478,7 +281,7 @@ impl Generations {
 }
 
 /// Runs what reads or writes LMDB on a thread that may block.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(in crate::memory) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     match spawn_blocking(work).await {
@@ -491,8 +294,4 @@ async fn close_index(index: Index) {
     if let Err(error) = blocking(move || index.close()).await {
         tracing::warn!(error = error.full_text(), "close the vector index");
     }
-}
-
-fn dimension(dimension: usize) -> Result<u32> {
-    u32::try_from(dimension).doing(Kind::Corrupt, format!("use a model of {dimension} dimensions"))
 }
