@@ -12,7 +12,7 @@ use crate::support::raw::{Raw, request};
 use crate::support::table::{Table, Target};
 use crate::support::{Outcome, scratch, texts};
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 15;
 /// Appends of one way in one round.
 const APPENDS: usize = 320;
 const CLIENTS: usize = 16;
