@@ -48,7 +48,7 @@ pub fn cut(mut reader: impl BufRead, most: usize, mut each: impl FnMut(Piece) ->
         None if start.trim() == "[" => conversations(whole, most, &mut each),
         None => Err(neither()),
     }
-    .and_then(|last| each(last))
+    .and_then(each)
 }
 
 fn neither() -> Error {
