@@ -13,7 +13,10 @@ mod vectors;
 
 use support::{Outcome, table::Table};
 
-const ALL: &[(&str, fn(&mut Table) -> Outcome)] = &[
+/// A section: fills its rows of the table.
+type Section = fn(&mut Table) -> Outcome;
+
+const ALL: &[(&str, Section)] = &[
     ("roundtrip", roundtrip::run),
     ("append", append::run),
     ("startup", startup::run),
