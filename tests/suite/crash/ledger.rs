@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use super::world::Random;
 use crate::support::wire::{Client, Gone};
 
+/// Words of the longest memory: twelve bytes each, and a memory has 64 KiB at most.
+const LONGEST_MEMORY: u64 = 5_000;
+
 /// What a client knows to be stored: text by id. Ids that are not here are not in the store.
 pub type Known = BTreeMap<String, String>;
 
@@ -103,16 +106,20 @@ impl Ledger {
             Place::Message => &self.messages,
             Place::Memory => &self.memories,
         };
+        let longest = match place {
+            Place::Memory => self.longest.min(LONGEST_MEMORY),
+            Place::Message => self.longest,
+        };
         let what = if known.len() < 3 { 0 } else { self.random.below(10) };
         let any = known.keys().nth(self.random.below(known.len().max(1) as u64) as usize).cloned();
         match (what, any) {
-            (6..=7, Some(id)) => Step::Update(place, id, self.random.text(self.longest)),
+            (6..=7, Some(id)) => Step::Update(place, id, self.random.text(longest)),
             (8, Some(id)) => Step::Delete(place, id),
             _ => match place {
-                Place::Memory => Step::Add(self.random.id(), self.random.text(self.longest)),
+                Place::Memory => Step::Add(self.random.id(), self.random.text(longest)),
                 Place::Message => {
                     let n = 1 + self.random.below(3);
-                    Step::Append((0..n).map(|_| (self.random.id(), self.random.text(self.longest))).collect())
+                    Step::Append((0..n).map(|_| (self.random.id(), self.random.text(longest))).collect())
                 }
             },
         }
