@@ -8,7 +8,7 @@
 //! 3  memory   setup                client    the application's verbs, what they need | the typed client
 //! 2  store   index   embed   llm   exchange  engines; siblings never use each other
 //! 1  config   api                            settings, the contract
-//! 0  error   model   paths                   plain data, places on disk
+//! 0  error   model   paths   text            plain data, places on disk, words
 //! ```
 
 pub mod api;
@@ -27,5 +27,6 @@ pub mod paths;
 pub mod rpc;
 pub mod setup;
 pub mod store;
+pub mod text;
 pub mod watch;
 pub mod worker;

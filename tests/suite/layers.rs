@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The modules from the ground up. A module uses only lines above its own, never a neighbour.
 const LAYERS: &[&[&str]] = &[
     &["error"],
-    &["model", "paths"],
+    &["model", "paths", "text"],
     &["config", "api"],
     &["store", "index", "embed", "llm", "exchange"],
     &["memory", "setup", "client"],
@@ -23,6 +23,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("arroy", &["index"]),
     ("ort", &["embed"]),
     ("tokenizers", &["embed"]),
+    ("rust_stemmers", &["text"]),
     ("ollama_rs", &["llm"]),
     ("reqwest", &["llm"]),
     ("zip", &["setup"]),

@@ -1,0 +1,21 @@
+//! What a text is made of when it is searched by words: tokens, their folded forms, their stems.
+//!
+//! Texts and questions go through the same analysis, so that what was written in one way is found when it is asked
+//! in another: "reuniões" by "reunião", "Deployed" by "deploy", `acao` by `ação`. Pure: the store keeps what it
+//! gives, and `ANALYSIS_VERSION` tells whether what is kept was made by this analysis.
+
+mod analysis;
+mod fold;
+mod language;
+mod marks;
+mod question;
+mod scan;
+mod stem;
+
+pub use analysis::Analysis;
+pub use fold::fold;
+pub use marks::{Mark, Marker, block_range};
+pub use question::{Question, QuestionWord, Term};
+
+/// Goes up whenever the same text gives other terms: what is stored is then analysed anew.
+pub const ANALYSIS_VERSION: i64 = 1;
