@@ -21,6 +21,13 @@ pub fn run(table: &mut Table) -> Outcome {
     let folder = scratch()?;
     let sentences = texts::sentences()?;
     let mut plain = Plain::open(&folder.path().join("plain.db"))?;
+    let mut wordless = Plain::open(&folder.path().join("wordless.db"))?;
+    wordless.db.execute_batch(
+        "DROP TRIGGER message_inserted;
+         CREATE TRIGGER message_inserted AFTER INSERT ON message BEGIN
+           UPDATE store SET messages = messages + 1 WHERE id = 1;
+         END;",
+    )?;
     let mut daemon = Daemon::start(&folder.path().join("home"), &Embedding::Off)?;
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
@@ -30,16 +37,19 @@ pub fn run(table: &mut Table) -> Outcome {
     }
 
     let (mut floors, mut ones, mut manies) = (Vec::new(), Vec::new(), Vec::new());
+    let mut without = Vec::new();
     let mut texts = sentences.iter().cycle();
     let mut next = || texts.by_ref().take(APPENDS).cloned().collect::<Vec<_>>();
     for round in 0..=ROUNDS {
         let floor = plain.append(&next())?;
+        let wordless = wordless.append(&next())?;
         let one = append(&mut clients[..1], next())?;
         let many = append(&mut clients, next())?;
         // the first round warms up
         if round > 0 {
             let rate = |time: Duration| APPENDS as f64 / time.as_secs_f64();
             floors.push(rate(floor));
+            without.push(rate(wordless));
             ones.push(rate(one));
             manies.push(rate(many));
         }
@@ -51,6 +61,9 @@ pub fn run(table: &mut Table) -> Outcome {
     };
     let by = |rates: &[f64]| format!("{:.0}/s, plain loop {:.0}/s", median(rates), median(&floors));
     table.row("1 client / plain SQLite loop", ratio(&ones), "", Target::AtLeast(0.6), &by(&ones));
+    let share: Vec<f64> = floors.iter().zip(&without).map(|(with, without)| with / without).collect();
+    let told = format!("{:.0}/s, without words {:.0}/s", median(&floors), median(&without));
+    table.row("plain loop with words / without", median(&share), "", Target::AtLeast(0.6), &told);
     table.row("16 clients / plain SQLite loop", ratio(&manies), "", Target::AtLeast(2.0), &by(&manies));
     Ok(())
 }
@@ -117,7 +130,9 @@ impl Plain {
              PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;
              PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON;",
         )?;
+        nosso::store::register_functions(&db)?;
         db.execute_batch(include_str!("../migrations/0001_init.sql"))?;
+        db.execute_batch(include_str!("../migrations/0002_words.sql"))?;
         let conversation = uuid::Uuid::now_v7().as_bytes().to_vec();
         db.execute(
             "INSERT INTO conversation(uid, created_at, updated_at) VALUES(?1, 0, 0)",

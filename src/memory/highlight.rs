@@ -1,44 +1,46 @@
-//! Finds the words of a query in a text, with or without accents, and the part of a long text that holds most.
+//! Finds the words of a query in a text, in any of their forms, and the part of a long text that holds most.
 
 use std::collections::HashSet;
 
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
-
 use crate::api::search::Span;
 use crate::model::ChunkRange;
+use crate::text::Marker;
 
-/// A word without accents, in lower case: how words are compared.
-pub fn fold(word: &str) -> String {
-    word.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
-}
-
-/// Where `terms` (any case, with or without accents) stand in `text`: ranges in Unicode characters, in order.
+/// Where `terms` (any case, any ending, with or without accents) stand in `text`: ranges in Unicode characters, in
+/// order.
 pub fn spans(text: &str, terms: &[String]) -> Vec<Span> {
-    let wanted: HashSet<String> = terms.iter().map(|term| fold(term)).collect();
     let mut found: Vec<Span> = Vec::new();
-    for word in words(text) {
-        if wanted.contains(&fold(word.text)) {
-            match found.last_mut() {
-                // neighbouring words of the query become one span: "prazo final", not "prazo" and "final"
-                Some(last) if word.start == last.end + 1 && word.follows_blank => last.end = word.end,
-                _ => found.push(Span { start: word.start, end: word.end }),
-            }
+    let (mut bytes, mut characters) = (0, 0);
+    let mut end_byte = 0;
+    for mark in Marker::new(terms).marks(text) {
+        if mark.range.end <= end_byte {
+            continue;
         }
+        // pairs of characters overlap
+        let range = mark.range.start.max(end_byte)..mark.range.end;
+        let gap = &text[end_byte..range.start];
+        characters += text[bytes..range.start].chars().count() as u32;
+        let start = characters;
+        characters += text[range.clone()].chars().count() as u32;
+        bytes = range.end;
+        match found.last_mut() {
+            // neighbouring words of the query become one span: "prazo final", not "prazo" and "final"
+            Some(last) if gap.is_empty() || gap == " " => last.end = characters,
+            _ => found.push(Span { start, end: characters }),
+        }
+        end_byte = range.end;
     }
     found
 }
 
 /// The one of `chunks` that holds most different words of `terms`; the first of those that hold equally many.
 pub fn best_chunk(text: &str, chunks: &[ChunkRange], terms: &[String]) -> Option<ChunkRange> {
-    let wanted: HashSet<String> = terms.iter().map(|term| fold(term)).collect();
+    let marks = Marker::new(terms).marks(text);
     let held = |chunk: &ChunkRange| {
-        let part = text.get(chunk.start as usize..chunk.end as usize).unwrap_or_default();
-        words(part)
-            .map(|word| fold(word.text))
-            .filter(|word| wanted.contains(word))
-            .collect::<HashSet<_>>()
-            .len()
+        let within = chunk.start as usize..chunk.end as usize;
+        let inside =
+            marks.iter().filter(|mark| within.contains(&mark.range.start) && mark.range.end <= within.end);
+        inside.map(|mark| mark.stem.as_str()).collect::<HashSet<_>>().len()
     };
     let mut best: Option<(usize, &ChunkRange)> = None;
     for chunk in chunks {
@@ -48,42 +50,6 @@ pub fn best_chunk(text: &str, chunks: &[ChunkRange], terms: &[String]) -> Option
         }
     }
     best.map(|(_, chunk)| *chunk)
-}
-
-struct Word<'a> {
-    text: &'a str,
-    start: u32,
-    end: u32,
-    follows_blank: bool,
-}
-
-/// The words of a text: runs of letters, digits and combining marks, as the full-text index cuts them.
-fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
-    let mut chars = text.char_indices().enumerate().peekable();
-    let mut before = None;
-    std::iter::from_fn(move || {
-        loop {
-            let (position, (byte, c)) = chars.next()?;
-            if !c.is_alphanumeric() {
-                before = Some(c);
-                continue;
-            }
-            let (mut end, mut last) = (byte + c.len_utf8(), position + 1);
-            while let Some((_, (at, next))) =
-                chars.next_if(|(_, (_, c))| c.is_alphanumeric() || is_combining_mark(*c))
-            {
-                end = at + next.len_utf8();
-                last += 1;
-            }
-            let follows_blank = before.take().is_some_and(|c| c == ' ');
-            return Some(Word {
-                text: &text[byte..end],
-                start: position as u32,
-                end: last as u32,
-                follows_blank,
-            });
-        }
-    })
 }
 
 #[cfg(test)]
@@ -114,8 +80,10 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_words_are_not_marked() {
-        check("deployment deploy", &["deploy"], &["deploy"]);
+    fn forms_of_words_are_marked_and_parts_are_not() {
+        check("redeploy deploy", &["deploy"], &["deploy"]);
+        check("as reuniões e a reuniao", &["reunião"], &["reuniões", "reuniao"]);
+        check("日本語のテキスト", &["日本", "本語"], &["日本語"]);
     }
 
     #[test]

@@ -40,7 +40,8 @@ impl Memory {
             match mode {
                 SearchMode::Semantic => Ok(None),
                 SearchMode::Hybrid | SearchMode::Lexical => {
-                    let query = LexicalQuery { text: query.clone(), filter: filter.clone(), limit: pool };
+                    let (text, filter) = (query.clone(), filter.clone());
+                    let query = LexicalQuery { text, filter, limit: pool, ..LexicalQuery::default() };
                     self.store().lexical(query).await.map(Some)
                 }
             }
@@ -70,8 +71,10 @@ impl Memory {
         served.pending = self.pending().await?;
         let (lexical, semantic) = (lexical.unwrap_or_default(), semantic.unwrap_or_default());
 
+        let by_words: Vec<(Item, f64)> =
+            lexical.hits.iter().filter(|hit| hit.turn > 0.0).map(|hit| (hit.item, hit.score)).collect();
         let legs = [
-            Ranked { name: "lexical", weight: LEXICAL_WEIGHT, scale: Scale::FromZero, hits: &lexical.hits },
+            Ranked { name: "lexical", weight: LEXICAL_WEIGHT, scale: Scale::FromZero, hits: &by_words },
             Ranked {
                 name: "semantic",
                 weight: SEMANTIC_WEIGHT,

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::records::{Append, Appended, NewMessage};
 use super::rows::{self, MESSAGE_NUMBER, role_number, select_message, status_number, to_json, uid};
-use super::{Item, Store, chunks, conversations, names};
+use super::{Item, Store, address, chunks, conversations, names};
 use crate::api::Patch;
 use crate::error::{Error, Kind, Result};
 use crate::model::{ChunkRange, ConversationId, Message, MessageId, Timestamp};
@@ -129,6 +129,10 @@ pub(super) fn insert(
     message: &Message,
     chunks: &[ChunkRange],
 ) -> Result<i64> {
+    if message.seq as i64 > address::MAX_SEQ {
+        let full = format!("the conversation has {} places, and none is left", address::MAX_SEQ);
+        return Err(Error::new(Kind::TooLarge, full).hint("begin another conversation"));
+    }
     let sources = (!message.sources.is_empty()).then_some(&message.sources);
     db.prepare_cached(
         "INSERT INTO message(uid, conversation_id, seq, parent_id, client_id, role, status, created_at, edited_at,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::words;
 use crate::config::Durability;
 use crate::error::Result;
 
@@ -36,6 +37,7 @@ pub(super) fn open_writer(database: &Path, durability: Durability) -> Result<Con
          PRAGMA journal_size_limit = 67108864;
          PRAGMA secure_delete = ON;",
     )?;
+    words::register_functions(&connection)?;
     Ok(connection)
 }
 

@@ -1,11 +1,12 @@
 //! A search's filter as conditions of SQL.
 
-use rusqlite::ToSql;
 use rusqlite::types::Value;
+use rusqlite::{Connection, ToSql};
 
 use super::rows::role_number;
 use crate::api::search::SearchFilter;
-use crate::model::{SourceKind, Timestamp};
+use crate::error::Result;
+use crate::model::{ConversationId, SourceKind, Timestamp};
 
 /// The tables that a condition on messages may name.
 pub(super) const MESSAGES: &str = "message m JOIN conversation c ON c.id = m.conversation_id";
@@ -17,7 +18,12 @@ pub(super) struct Restriction {
     pub(super) messages: Option<Condition>,
     /// Memories that fulfil this; none: no memory.
     pub(super) memories: Option<Condition>,
+    conversation: Option<ConversationId>,
+    project: Option<String>,
 }
+
+/// Conversations that are listed at most; a filter that lets more through is looked at message by message.
+const MAX_LISTED: usize = 50_000;
 
 /// Terms that must all hold, over `message m` and `conversation c`, or over `memory m`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -67,9 +73,29 @@ impl Restriction {
         Self {
             messages: (*kind != Some(SourceKind::Memory)).then_some(messages),
             memories: memories_fit.then_some(memories),
+            conversation: *conversation_id,
+            project: project.clone(),
         }
     }
+
+    /// The conversations that messages must be of, by number and sorted; none: any, or too many to list.
+    pub(super) fn conversations(&self, db: &Connection) -> Result<Option<Vec<i64>>> {
+        let (sql, value) = match (&self.conversation, &self.project) {
+            (Some(id), _) => (BY_ID, Value::Blob(id.as_bytes().to_vec())),
+            (None, Some(project)) => (BY_PROJECT, Value::Text(project.clone())),
+            (None, None) => return Ok(None),
+        };
+        let mut statement = db.prepare_cached(sql)?;
+        let found = statement.query_map((value, MAX_LISTED as i64 + 1), |row| row.get(0))?;
+        let mut numbers = found.collect::<rusqlite::Result<Vec<i64>>>()?;
+        numbers.sort_unstable();
+        Ok((numbers.len() <= MAX_LISTED).then_some(numbers))
+    }
 }
+
+pub(super) const BY_ID: &str = "SELECT id FROM conversation WHERE uid = ?1 LIMIT ?2";
+pub(super) const BY_PROJECT: &str =
+    "SELECT id FROM conversation WHERE project_id = (SELECT id FROM project WHERE name = ?1) LIMIT ?2";
 
 impl Condition {
     fn add<const N: usize>(&mut self, term: &'static str, values: [Value; N]) {

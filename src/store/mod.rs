@@ -7,6 +7,7 @@
 //! There are no statistics (`ANALYZE`, `PRAGMA optimize`): every query is written for one plan, which a test checks,
 //! and statistics of a small database make full text scan its own tables when it has grown, at each append.
 
+mod address;
 mod append;
 mod chunks;
 mod connection;
@@ -22,7 +23,6 @@ mod memories;
 mod messages;
 mod migrate;
 mod names;
-mod newest;
 mod open;
 mod page;
 mod queue;
@@ -31,9 +31,8 @@ mod reconcile;
 mod records;
 mod restore;
 mod rows;
-mod scoring;
 mod spaces;
-mod terms;
+mod words;
 mod writer;
 
 #[cfg(test)]
@@ -49,12 +48,13 @@ use rusqlite::Connection;
 
 pub use chunks::ChunkItem;
 pub use hydrate::ItemText;
-pub use lexical::{LexicalQuery, LexicalResult};
+pub use lexical::{LexicalHit, LexicalQuery, LexicalResult};
 pub use queue::{LeasedJob, MAX_ATTEMPTS};
 pub use reconcile::Reconciled;
 pub use records::{AnswerUpdate, Append, Appended, Created, Item, NewConversation, NewMemory, NewMessage};
 pub use restore::{RecordKind, RefusedRecord, RestoreBatch, RestoreMemory, RestoreMessage, Restored};
 pub use spaces::{Space, SpaceState};
+pub use words::register_functions;
 
 use crate::api::system::Counts;
 use crate::config::Durability;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Options, connection, migrate};
+use super::{Options, connection, migrate, words};
 use crate::error::{Doing, Error, Kind, Result};
 use crate::model::Timestamp;
 
@@ -28,6 +28,7 @@ pub(super) fn open(options: &Options) -> Result<(Connection, String)> {
     if applied > 0 {
         tracing::info!(applied, database = %database.display(), "brought the database up to date");
     }
+    words::bring_up_to_date(&mut connection).map_err(|error| error.while_doing(&doing))?;
     match end_leases(&connection) {
         // what is stored can be read and searched all the same; leases run out by themselves
         Err(error) if error.kind() == Kind::StorageFull => {

@@ -239,7 +239,7 @@ fn restore_message(
 }
 
 /// How far a restored place may lie behind the last: exports have small gaps where messages were deleted.
-const MAX_GAP: u64 = 1 << 32;
+const MAX_GAP: u64 = 1 << 16;
 
 fn taken(db: &Connection, conversation: i64, seq: u64) -> Result<bool> {
     let sql = "SELECT 1 FROM message WHERE conversation_id = ?1 AND seq = ?2";

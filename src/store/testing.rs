@@ -53,7 +53,36 @@ impl Temporary {
 
     /// Another connection to the database, for looking at it or damaging it.
     pub(super) fn sql(&self) -> Connection {
-        Connection::open(self.folder.path().join("nosso.db")).unwrap()
+        let db = Connection::open(self.folder.path().join("nosso.db")).unwrap();
+        words::register_functions(&db).unwrap();
+        db
+    }
+
+    /// How many texts are found under just this form of a word.
+    pub(super) fn holding(&self, form: &str) -> i64 {
+        self.number(&format!("SELECT count(*) FROM words WHERE words MATCH '\"{form}\" OR \"\u{80}{form}\"'"))
+    }
+
+    /// Fails unless the full text holds exactly the terms of the texts.
+    pub(super) fn check_words(&self) {
+        let db = self.sql();
+        db.execute_batch(
+            "INSERT INTO words(words) VALUES('integrity-check');
+             CREATE VIRTUAL TABLE temp.expected USING fts5(stems, others, content='', columnsize=0, tokenize='ascii');
+             CREATE VIRTUAL TABLE temp.expected_posting USING fts5vocab(temp, expected, instance);
+             INSERT INTO expected(rowid, stems, others)
+               SELECT nosso_address(conversation_id, seq, content), nosso_stems(content), nosso_others(content)
+               FROM message WHERE searchable = 1;
+             INSERT INTO expected(rowid, stems, others)
+               SELECT nosso_address(0, id, content), nosso_stems(content), nosso_others(content) FROM memory;",
+        )
+        .expect("full text is whole");
+        for (more, less) in [("posting", "expected_posting"), ("expected_posting", "posting")] {
+            let columns = "SELECT term, doc, col, offset FROM";
+            let sql = format!("SELECT count(*) FROM ({columns} {more} EXCEPT {columns} {less})");
+            let n: i64 = db.query_row(&sql, [], |row| row.get(0)).unwrap();
+            assert_eq!(n, 0, "places in {more} that are not in {less}");
+        }
     }
 
     pub(super) fn number(&self, sql: &str) -> i64 {

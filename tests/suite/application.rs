@@ -90,6 +90,7 @@ impl App {
         let paths = Paths::below(&self.root.path().join("home"));
         let db = rusqlite::Connection::open(paths.database()).unwrap();
         db.busy_timeout(Duration::from_secs(5)).unwrap();
+        nosso::store::register_functions(&db).unwrap();
         db.execute_batch(sql).unwrap();
     }
 

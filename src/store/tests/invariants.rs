@@ -190,12 +190,7 @@ impl Run {
         ] {
             assert_eq!(self.store.number(sql), 0, "{what}");
         }
-        let db = self.store.sql();
-        db.execute_batch(
-            "INSERT INTO message_fts(message_fts, rank) VALUES('integrity-check', 1);
-             INSERT INTO memory_fts(memory_fts, rank) VALUES('integrity-check', 1);",
-        )
-        .expect("full text holds the words of the texts");
+        self.store.check_words();
     }
 }
 

@@ -10,15 +10,23 @@ use crate::store::testing::{Temporary, append, client, fact, said, store, whole}
 use crate::store::{Append, Item, LexicalQuery, NewMemory, NewMessage};
 
 fn query(text: &str) -> LexicalQuery {
-    LexicalQuery { text: text.into(), filter: SearchFilter::default(), limit: 10 }
+    LexicalQuery { text: text.into(), limit: 10, ..LexicalQuery::default() }
 }
 
-/// The texts that a search finds, best first.
+/// The texts that hold words of a question, best first, without their neighbours that hold none.
 async fn texts(store: &Temporary, text: &str, filter: SearchFilter) -> Vec<String> {
     let hits = store.lexical(LexicalQuery { filter, ..query(text) }).await.unwrap().hits;
-    assert!(hits.is_sorted_by(|a, b| a.1 >= b.1), "{hits:?}");
-    assert!(hits.iter().all(|hit| hit.1.is_finite()), "{hits:?}");
-    let items = hits.into_iter().map(|hit| hit.0).collect();
+    assert!(hits.is_sorted_by(|a, b| a.score >= b.score), "{hits:?}");
+    assert!(hits.iter().all(|hit| hit.score.is_finite()), "{hits:?}");
+    let items = hits.into_iter().filter(|hit| hit.turn > 0.0).map(|hit| hit.item).collect();
+    store.passages(items, 0).await.unwrap().into_iter().map(|passage| passage.content).collect()
+}
+
+/// The same for a word that is taken to be too common to be read.
+async fn without_reading(store: &Temporary, text: &str, filter: &SearchFilter) -> Vec<String> {
+    let query = LexicalQuery { filter: filter.clone(), ..query(text) };
+    let hits = store.lexical_of_common_words(query).await.unwrap().hits;
+    let items = hits.into_iter().filter(|hit| hit.turn > 0.0).map(|hit| hit.item).collect();
     store.passages(items, 0).await.unwrap().into_iter().map(|passage| passage.content).collect()
 }
 
@@ -47,6 +55,63 @@ async fn words_are_found_without_their_accents_and_case() {
 }
 
 #[tokio::test]
+async fn words_are_found_in_their_other_forms() {
+    let (store, _) = filled(&[
+        "As reuniões foram canceladas",
+        "we deployed it yesterday",
+        "call fooBar(x) or snake_case_name in src/main.rs",
+        "error E0382 in v1.2.3",
+    ])
+    .await;
+    check(&store, "reunião", &["As reuniões foram canceladas"]).await;
+    check(&store, "reuniao cancelada", &["As reuniões foram canceladas"]).await;
+    check(&store, "deploy", &["we deployed it yesterday"]).await;
+    check(&store, "deploying", &["we deployed it yesterday"]).await;
+    for words in ["bar", "foobar", "fooBar", "snake", "snake_case_name", "main.rs", "snakecasename"] {
+        check(&store, words, &["call fooBar(x) or snake_case_name in src/main.rs"]).await;
+    }
+    check(&store, "e0382", &["error E0382 in v1.2.3"]).await;
+    check(&store, "v1.2.3", &["error E0382 in v1.2.3"]).await;
+}
+
+#[tokio::test]
+async fn neighbours_of_what_is_found_are_found_behind_it() {
+    let (store, _) = filled(&["one", "where is the capybara?", "in the garden", "two", "three"]).await;
+    let hits = store.lexical(query("capybara")).await.unwrap().hits;
+    let order: Vec<Item> = hits.iter().map(|hit| hit.item).collect();
+    // of equals the newer first
+    assert_eq!(order, [2, 3, 1, 4].map(Item::Message));
+    assert!(hits[1].turn == 0.0 && hits[1].near * 2.0 == hits[0].near && hits[3].near * 4.0 == hits[0].near);
+}
+
+#[tokio::test]
+async fn of_a_long_text_the_part_that_fits_is_told() {
+    let filling = "casa verde longe do rio ".repeat(400);
+    let text = format!("{filling} o segredo do cofre é 4711 {filling}");
+    let (store, _) = filled(&[&text, "outro segredo"]).await;
+    let hits = store.lexical(query("segredo cofre")).await.unwrap().hits;
+    assert_eq!(hits[0].item, Item::Message(1));
+    let range = crate::text::block_range(&text, hits[0].block.clone().unwrap()).unwrap();
+    let part = &text[range];
+    assert!(part.contains("segredo do cofre é 4711") && part.len() < 1000, "{part}");
+    assert_eq!(hits[1].block, None);
+}
+
+#[tokio::test]
+async fn words_count_what_the_caller_says() {
+    let (store, _) = filled(&["ana ana ana", "x", "x", "x", "the garden is wet"]).await;
+    let weigh =
+        |weight: f64| LexicalQuery { weights: [("ana".to_owned(), weight)].into(), ..query("Ana garden") };
+    let first = |found: crate::store::LexicalResult| found.hits[0].item;
+    assert_eq!(first(store.lexical(weigh(5.0)).await.unwrap()), Item::Message(1));
+    let found = store.lexical(weigh(0.0)).await.unwrap();
+    assert_eq!(found.terms, ["garden"]);
+    assert_eq!(first(found), Item::Message(5));
+    let alone = LexicalQuery { text: "Ana".into(), ..weigh(0.0) };
+    assert_eq!(first(store.lexical(alone).await.unwrap()), Item::Message(1));
+}
+
+#[tokio::test]
 async fn common_words_do_not_decide_and_the_best_comes_first() {
     let (store, _) = filled(&[
         "qual é a cor do céu e do mar",
@@ -58,12 +123,12 @@ async fn common_words_do_not_decide_and_the_best_comes_first() {
     let found = store.lexical(query("qual é o prazo da entrega?")).await.unwrap();
     assert_eq!(found.terms.len(), 2, "{found:?}");
     assert_eq!(found.pruned, ["qual", "é", "o", "da"]);
-    assert_eq!(found.hits.len(), 3);
+    assert_eq!(found.hits.iter().filter(|hit| hit.turn > 0.0).count(), 3);
     let best = texts(&store, "qual é o prazo da entrega?", SearchFilter::default()).await;
     assert_eq!(best[0], "o prazo da entrega é sexta-feira");
-    // words that tell nothing are better than nothing, newest first
-    check(&store, "e do", &["qual é a cor do céu e do mar"]).await;
-    check(&store, "o que", &["o prazo mudou, e o prazo é o que importa"]).await;
+    // words that tell nothing are all there is to find some texts by
+    store.remember("O que é que foi?").await;
+    check(&store, "o que", &["O que é que foi?"]).await;
 }
 
 #[tokio::test]
@@ -133,10 +198,10 @@ async fn filters_restrict_words_and_chunks_alike() {
         let mut found = texts(&store, "term", filter.clone()).await;
         found.sort();
         assert_eq!(found, expected, "{filter:?}");
-        // words that tell nothing take another way, with the same filter
-        let mut found = texts(&store, "by the", filter.clone()).await;
+        // words that are too common to be read take another way, with the same filter
+        let mut found = without_reading(&store, "term", &filter).await;
         found.sort();
-        assert_eq!(found, expected.iter().filter(|text| **text != memory).copied().collect::<Vec<_>>());
+        assert_eq!(found, expected, "{filter:?}");
         let chunks = store.chunks_matching(&filter).await.unwrap();
         if filter == none() {
             assert_eq!(chunks, None);
@@ -160,7 +225,10 @@ async fn scripts_without_spaces_and_signs_are_found() {
     check(&store, "好きな色", &["好きな色は青"]).await;
     check(&store, "🎉", &["party 🎉 time"]).await;
     check(&store, "~~>", &["a ~~> b"]).await;
-    check(&store, "party 日本", &["日本語のテキスト", "party 🎉 time"]).await;
+    check(&store, "語", &["日本語のテキスト"]).await;
+    check(&store, "本", &["日本語のテキスト"]).await;
+    let both = texts(&store, "party 日本", SearchFilter::default()).await;
+    assert_eq!(both.len(), 2, "{both:?}");
 }
 
 #[tokio::test]
@@ -172,24 +240,28 @@ async fn a_word_that_is_everywhere_is_answered_newest_first() {
     store
         .sql()
         .execute_batch(
-            "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 21000)
+            "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 10500)
              INSERT INTO message(uid, conversation_id, seq, role, created_at, content)
                SELECT randomblob(16), 1, i, 1, i, 'projeto comum' || CASE i WHEN 9 THEN ' raridade' ELSE '' END FROM n",
         )
         .unwrap();
+    let newest = |found: &crate::store::LexicalResult| {
+        found.hits.iter().all(|hit| matches!(hit.item, Item::Message(number) if number > 10_500 - 1_000))
+    };
     let found = store.lexical(LexicalQuery { limit: 2, ..query("projeto") }).await.unwrap();
-    assert_eq!(
-        found.hits.iter().map(|hit| hit.0).collect::<Vec<_>>(),
-        [Item::Message(21000), Item::Message(20999)]
-    );
+    assert_eq!((found.terms.as_slice(), found.pruned.len()), (&["projeto".to_owned()][..], 0));
+    assert!(found.hits.len() == 2 && newest(&found), "{found:?}");
     let found = store.lexical(LexicalQuery { limit: 2, ..query("raridade do projeto comum") }).await.unwrap();
     assert_eq!(found.terms, ["raridade"]);
-    assert_eq!(found.pruned.len(), 3, "{found:?}");
-    assert_eq!(found.hits.iter().map(|hit| hit.0).collect::<Vec<_>>(), [Item::Message(9)]);
-    let project = SearchFilter { project: Some("p".into()), ..SearchFilter::default() };
-    let found =
-        store.lexical(LexicalQuery { limit: 2, filter: project, ..query("comum projeto") }).await.unwrap();
-    assert_eq!(found.hits.len(), 2);
+    assert_eq!(found.pruned, ["do", "projeto", "comum"]);
+    assert_eq!(found.hits[0].item, Item::Message(9));
+    // within a conversation common words are searched, and not only where they are new
+    let filter = SearchFilter { project: Some("p".into()), ..SearchFilter::default() };
+    let found = store.lexical(LexicalQuery { limit: 1_500, filter, ..query("comum projeto") }).await.unwrap();
+    assert_eq!((found.hits.len(), found.terms.len()), (1_500, 2));
+    let filter = SearchFilter { until: Some(Timestamp::from_millis(5)), ..SearchFilter::default() };
+    let found = store.lexical(LexicalQuery { filter, ..query("comum projeto") }).await.unwrap();
+    assert_eq!(found.hits.len(), 3, "the filter leads the search to what is old");
 }
 
 #[tokio::test]
@@ -243,9 +315,7 @@ async fn quotes_of_what_is_stored_are_not_found_again() {
         NewMessage { role: Role::Assistant, model: Some("m".into()), ..said("a capybara is large") };
     let id = quoting.id;
     store.append(append(conversation, vec![said("what is a capybara"), quoting, by_model])).await.unwrap();
-    let found = |word: &str| {
-        store.number(&format!("SELECT count(*) FROM message_fts WHERE message_fts MATCH '{word}'"))
-    };
+    let found = |word: &str| store.holding(word);
     assert_eq!(found("capybara"), 2);
     assert_eq!(store.counts().await.unwrap().chunks, 2);
     let update = MessageUpdate {
@@ -256,9 +326,11 @@ async fn quotes_of_what_is_stored_are_not_found_again() {
     };
     store.update_message(update, Some(whole("edited tapir"))).await.unwrap();
     assert_eq!((found("tapir"), store.counts().await.unwrap().chunks), (0, 2));
-    let check = "INSERT INTO message_fts(message_fts, rank) VALUES('integrity-check', 1)";
-    store.sql().execute_batch(check).unwrap();
+    store.check_words();
+    // its neighbour is found, but not it itself
+    let hits = store.lexical(query("capybara")).await.unwrap().hits;
+    assert_eq!(hits.len(), 2, "{hits:?}");
     assert!(store.delete_message(id).await.unwrap().deleted);
-    store.sql().execute_batch(check).unwrap();
+    store.check_words();
     assert_eq!(found("capybara"), 2);
 }

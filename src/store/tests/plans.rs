@@ -7,7 +7,7 @@ use crate::model::ConversationId;
 use crate::store::filter::{Condition, Restriction};
 use crate::store::testing::{Temporary, append, said, store};
 use crate::store::{
-    chunks, conversations, hydrate, jobs, memories, messages, newest, queue, reconcile, scoring,
+    chunks, conversations, filter, hydrate, jobs, lexical, memories, messages, queue, reconcile,
 };
 
 fn plan(store: &Temporary, sql: &str) -> String {
@@ -92,13 +92,33 @@ async fn full_text_leads_and_sorts_by_itself() {
         conversation_id: Some(ConversationId::new()),
         ..SearchFilter::default()
     };
-    let restricted = Restriction::of(&filter).messages.unwrap();
-    for condition in [Condition::default(), restricted] {
-        for sql in [scoring::ranked_sql(&condition), newest::messages_sql(&condition)] {
-            let plan = plan(&store, &sql);
-            assert!(plan.starts_with("SCAN message_fts VIRTUAL TABLE"), "{sql}\n{plan}");
-            assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
-        }
+    let restricted = Restriction::of(&filter);
+    let none = Condition::default();
+    let messages = restricted.messages.as_ref().unwrap();
+    for condition in [&none, messages] {
+        let sql = lexical::newest_messages_sql(condition);
+        let plan = plan(&store, &sql);
+        assert!(plan.starts_with("SCAN words VIRTUAL TABLE"), "{sql}\n{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+    }
+    let anywhere = SearchFilter { project: Some("p".into()), ..SearchFilter::default() };
+    let memories = Restriction::of(&anywhere).memories.unwrap();
+    let sql = lexical::newest_memories_sql(&memories);
+    let found = plan(&store, &sql);
+    assert!(
+        found.starts_with("SCAN words VIRTUAL TABLE") && !found.contains("TEMP B-TREE"),
+        "{sql}\n{found}"
+    );
+    for (sql, expected) in [
+        (lexical::message_at(&none), "(conversation_id=? AND seq=?)"),
+        (lexical::message_at(messages), "(conversation_id=? AND seq=?)"),
+        (lexical::memory_at(&memories), "SEARCH m USING INTEGER PRIMARY KEY"),
+        (lexical::PLACES.to_owned(), "SCAN posting VIRTUAL TABLE INDEX"),
+        (filter::BY_ID.to_owned(), "(uid=?)"),
+        (filter::BY_PROJECT.to_owned(), "COVERING INDEX conversation_by_project (project_id=?)"),
+    ] {
+        let plan = plan(&store, &sql);
+        assert!(plan.contains(expected), "{sql}\n{plan}");
     }
 }
 

@@ -149,7 +149,7 @@ async fn a_large_store() {
         let begun = Instant::now();
         let mut runs = 0;
         while runs < 20 {
-            let query = LexicalQuery { text: words.into(), filter: Default::default(), limit: 50 };
+            let query = LexicalQuery { text: words.into(), limit: 50, ..LexicalQuery::default() };
             store.lexical(query).await.unwrap();
             runs += 1;
         }

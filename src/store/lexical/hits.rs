@@ -1,0 +1,128 @@
+//! From scored places to hits: the best of them, as far as there is a text that the filter admits.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use rusqlite::{Connection, OptionalExtension, ToSql};
+
+use super::LexicalHit;
+use super::score::{BLOCK, STEP, Scored};
+use crate::error::Result;
+use crate::store::Item;
+use crate::store::address::{MEMORIES, conversation_of, seq_of};
+use crate::store::filter::{Condition, Restriction};
+
+/// What each leg counts beside `near`, which counts 1. Each is divided by its best first.
+pub(crate) const SESSION_WEIGHT: f64 = 0.4;
+/// See [`SESSION_WEIGHT`].
+pub(crate) const PAIRS_WEIGHT: f64 = 0.4;
+/// See [`SESSION_WEIGHT`].
+pub(crate) const SURFACE_WEIGHT: f64 = 0.3;
+
+/// The best of the scored places, of equals the newer first.
+pub(super) fn best(
+    db: &Connection,
+    scored: &[Scored],
+    restriction: &Restriction,
+    limit: usize,
+) -> Result<Vec<LexicalHit>> {
+    let most = |leg: fn(&Scored) -> f64| scored.iter().map(leg).fold(f64::MIN_POSITIVE, f64::max);
+    let (near, session, pairs, surface) =
+        (most(|s| s.near), most(|s| s.session), most(|s| s.pairs), most(|s| s.surface));
+    let sum = |s: &Scored| {
+        s.near / near
+            + SESSION_WEIGHT * s.session / session
+            + PAIRS_WEIGHT * s.pairs / pairs
+            + SURFACE_WEIGHT * s.surface / surface
+    };
+    let mut places: BinaryHeap<Place<'_>> =
+        scored.iter().map(|scored| Place { score: sum(scored), scored }).collect();
+    let mut lookup = Lookup::new(db, restriction)?;
+    let mut hits = Vec::with_capacity(limit.min(places.len()));
+    while hits.len() < limit
+        && let Some(Place { score, scored }) = places.pop()
+    {
+        if let Some(item) = lookup.item(scored.key)? {
+            let block = scored.block.map(|block| block * STEP..block * STEP + BLOCK);
+            let Scored { turn, near, session, pairs, surface, .. } = *scored;
+            hits.push(LexicalHit { item, score, turn, near, session, pairs, surface, block });
+        }
+    }
+    Ok(hits)
+}
+
+struct Place<'a> {
+    score: f64,
+    scored: &'a Scored,
+}
+
+impl Ord for Place<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.score.total_cmp(&other.score).then(self.scored.key.cmp(&other.scored.key))
+    }
+}
+
+impl PartialOrd for Place<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Place<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Place<'_> {}
+
+/// Finds what lies in a place, if the filter admits it.
+struct Lookup<'a> {
+    messages: Option<(rusqlite::CachedStatement<'a>, &'a Condition)>,
+    memories: Option<(rusqlite::CachedStatement<'a>, &'a Condition)>,
+}
+
+impl<'a> Lookup<'a> {
+    fn new(db: &'a Connection, restriction: &'a Restriction) -> Result<Self> {
+        let prepare = |condition: &'a Option<Condition>, sql: fn(&Condition) -> String| {
+            let prepared = condition
+                .as_ref()
+                .map(|condition| Ok::<_, rusqlite::Error>((db.prepare_cached(&sql(condition))?, condition)));
+            prepared.transpose()
+        };
+        Ok(Self {
+            messages: prepare(&restriction.messages, message_at)?,
+            memories: prepare(&restriction.memories, memory_at)?,
+        })
+    }
+
+    fn item(&mut self, key: i64) -> Result<Option<Item>> {
+        let (conversation, seq) = (conversation_of(key), seq_of(key));
+        let is_memory = conversation == MEMORIES;
+        let found = if is_memory { &mut self.memories } else { &mut self.messages };
+        let Some((statement, condition)) = found else { return Ok(None) };
+        let place: &[&dyn ToSql] = if is_memory { &[&seq] } else { &[&conversation, &seq] };
+        let params: Vec<&dyn ToSql> = place.iter().copied().chain(condition.values()).collect();
+        let number: Option<i64> = statement.query_row(&params[..], |row| row.get(0)).optional()?;
+        Ok(number.map(if is_memory { Item::Memory } else { Item::Message }))
+    }
+}
+
+/// What lies in a place, if anything does: a neighbour may be missing, or not be there to be found.
+pub(crate) const MESSAGE_AT: &str =
+    "SELECT m.id FROM message m WHERE m.conversation_id = ? AND m.seq = ? AND m.searchable = 1";
+
+pub(crate) fn message_at(condition: &Condition) -> String {
+    if condition.is_empty() {
+        return MESSAGE_AT.to_owned();
+    }
+    format!(
+        "SELECT m.id FROM message m CROSS JOIN conversation c ON c.id = m.conversation_id
+         WHERE m.conversation_id = ? AND m.seq = ? AND m.searchable = 1{}",
+        condition.and_more()
+    )
+}
+
+pub(crate) fn memory_at(condition: &Condition) -> String {
+    format!("SELECT m.id FROM memory m WHERE m.id = ?{}", condition.and_more())
+}
