@@ -13,6 +13,7 @@ mod demo;
 mod doctor;
 mod exit;
 mod export;
+mod flow;
 mod forget;
 mod import;
 mod index;
