@@ -15,6 +15,7 @@ mod embedded;
 mod eval;
 mod exit;
 mod export;
+mod flow;
 mod forget;
 mod import;
 mod index;
