@@ -14,6 +14,8 @@ use crate::support::{Outcome, cache, model, scratch, texts};
 
 const VECTORS: usize = 100_000;
 const DIMENSION: usize = 384;
+/// Texts whose vectors lie in one file: half a minute of work.
+const PART: usize = 512;
 const QUERIES: usize = 400;
 const NEAREST: usize = 10;
 /// How far a made vector lies from a real one, on the way that two other real ones are apart.
@@ -169,25 +171,34 @@ fn real() -> Outcome<Real> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let embedder = runtime.block_on(Embedder::start(brought.options()))?;
     let folder = cache().join(format!("vectors-{}", &embedder.model().fingerprint));
-    let (of_passages, of_questions) = (folder.join("passages.f32"), folder.join("questions.f32"));
-    if !of_questions.is_file() {
-        fs::create_dir_all(&folder)?;
-        let all = texts::all()?;
-        let mut passages = Vec::new();
-        for some in [all.passages, texts::sentences()?].concat().chunks(512) {
-            for vector in runtime.block_on(embedder.embed_passages(some.to_vec()))? {
-                passages.extend(vector?);
-            }
-        }
-        let mut questions = Vec::new();
-        for question in all.questions {
-            questions.extend(runtime.block_on(embedder.embed_query(question))?);
-        }
-        write(&of_passages, &passages)?;
-        write(&of_questions, &questions)?;
-    }
+    fs::create_dir_all(&folder)?;
+    let all = texts::all()?;
+    let passages = vectors_of(&[all.passages, texts::sentences()?].concat(), &folder, "passages", |some| {
+        Ok(runtime.block_on(embedder.embed_passages(some))?.into_iter().collect::<Result<_, _>>()?)
+    })?;
+    let questions = vectors_of(&all.questions, &folder, "questions", |some| {
+        some.into_iter().map(|question| Ok(runtime.block_on(embedder.embed_query(question))?)).collect()
+    })?;
     runtime.block_on(embedder.stop());
-    Ok(Real { passages: read(&of_passages)?, questions: read(&of_questions)? })
+    Ok(Real { passages, questions })
+}
+
+/// The vectors of texts, with a file for each part of them, so that a run that is cut off goes on where it was.
+fn vectors_of(
+    texts: &[String],
+    folder: &Path,
+    name: &str,
+    embed: impl Fn(Vec<String>) -> Outcome<Vec<Vec<f32>>>,
+) -> Outcome<Vec<Vec<f32>>> {
+    let mut vectors = Vec::with_capacity(texts.len());
+    for (part, some) in texts.chunks(PART).enumerate() {
+        let file = folder.join(format!("{name}-{part:03}.f32"));
+        if !file.is_file() {
+            write(&file, &embed(some.to_vec())?.concat())?;
+        }
+        vectors.extend(read(&file)?);
+    }
+    Ok(vectors)
 }
 
 fn write(file: &Path, numbers: &[f32]) -> Outcome {

@@ -87,6 +87,16 @@ pub struct Counts {
     pub chunks: u64,
 }
 
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, more: Self) {
+        let Self { conversations, messages, memories, chunks } = more;
+        self.conversations += conversations;
+        self.messages += messages;
+        self.memories += memories;
+        self.chunks += chunks;
+    }
+}
+
 /// How many embedding jobs are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

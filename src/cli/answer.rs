@@ -5,6 +5,7 @@ use indicatif::ProgressBar;
 use super::clean;
 use super::context::Context;
 use super::exit::Failure;
+use super::flow::Flow;
 use super::source;
 use super::style::{self, paint};
 use crate::api::chat::{ChatEvent, ChatParams, ChatResult};
@@ -31,7 +32,7 @@ pub async fn ask(client: &Client, params: &ChatParams, context: &mut Context) ->
     let mut ctrl_c = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
         .map_err(|error| Error::internal(format!("listen for Ctrl-C: {error}")))?;
     let waiting = waiting(context);
-    let mut shown = Shown { waiting, ends_with_line_break: true };
+    let mut shown = Shown { waiting, flow: Flow::new(context.out.wrap_width()) };
     let mut answer = Answer { conversation_id: params.conversation_id, sources: vec![], cancelled: false };
     let mut events = tokio::select! {
         events = client.stream::<ChatStream>(params) => events?,
@@ -117,7 +118,7 @@ fn waiting(context: &Context) -> ProgressBar {
 /// What of the answer is on the screen.
 struct Shown {
     waiting: ProgressBar,
-    ends_with_line_break: bool,
+    flow: Flow,
 }
 
 impl Shown {
@@ -128,20 +129,18 @@ impl Shown {
     fn delta(&mut self, text: &str, context: &mut Context) -> Result<(), Failure> {
         self.pause();
         if !context.out.json && !text.is_empty() {
-            context.out.text(&clean::block(text))?;
-            self.ends_with_line_break = text.ends_with('\n');
+            context.out.text(&self.flow.push(&clean::block(text)))?;
         }
         Ok(())
     }
 
-    /// Ends the line that the answer left open.
+    /// Writes what was held back, and ends the line that the answer left open.
     fn finish(&mut self, context: &mut Context) -> Result<(), Failure> {
         self.pause();
-        if !self.ends_with_line_break {
-            context.out.text("\n")?;
-            self.ends_with_line_break = true;
+        match self.flow.finish() {
+            rest if rest.is_empty() => Ok(()),
+            rest => context.out.text(&rest),
         }
-        Ok(())
     }
 }
 

@@ -104,6 +104,8 @@ pub enum Command {
     Serve(super::serve::Args),
     /// Show what nosso does, on a history of its own
     Demo(super::demo::Args),
+    /// Measure how well questions of a benchmark find what answers them
+    Eval(super::eval::Args),
     /// Print the completions of a shell
     Completions(super::completions::Args),
     /// Print the manual page, or write all of them into a folder
@@ -152,6 +154,7 @@ mod tests {
             "nosso model use /models/bge-m3",
             "nosso setup --from packages",
             "nosso demo --with-llm",
+            "nosso eval locomo10.json faquad.json --mode all --scope store --limit 50 --unaccented --keep d -o f",
             "nosso config show --origin",
             "nosso service install",
             "nosso completions fish",
@@ -184,6 +187,8 @@ mod tests {
             ("nosso jobs --state lost", InvalidValue),
             ("nosso list -n 0", ValueValidation),
             ("nosso status --color maybe", InvalidValue),
+            ("nosso eval", MissingRequiredArgument),
+            ("nosso eval a.json --limit 0", ValueValidation),
         ] {
             assert_eq!(parsed(line).err(), Some(expected), "{line}");
         }

@@ -6,6 +6,7 @@ use super::answer;
 use super::clean;
 use super::context::Context;
 use super::exit::{Ended, Failure, Run};
+use super::flow::Flow;
 use super::project::{self, NewIn};
 use super::source;
 use super::style::{self, paint};
@@ -150,7 +151,9 @@ async fn complete(client: &Client, params: &ChatParams, context: &mut Context) -
         return Ok(Ended::Well);
     }
     result.notices.iter().for_each(|notice| context.out.warn(&clean::line(notice)));
-    context.out.text(&format!("{}\n", clean::block(result.content.trim_end())))?;
+    let mut flow = Flow::new(context.out.wrap_width());
+    let content = flow.push(&clean::block(result.content.trim_end()));
+    context.out.text(&format!("{content}{}", flow.finish()))?;
     answer::show_sources(&result.sources, context);
     Ok(Ended::Well)
 }

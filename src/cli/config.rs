@@ -1,5 +1,6 @@
 //! `nosso config`: the settings, where each came from, and changing them.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::Command;
 
@@ -49,8 +50,9 @@ pub fn run(args: Args, context: &mut Context) -> Run {
         Action::Check => check(context)?,
         Action::Edit => {
             let file = context.global.config.clone().unwrap_or_else(|| context.paths.config_file());
+            let editor = editor(&file, std::io::stdin().is_terminal() && std::io::stdout().is_terminal())?;
             prepare(&file)?;
-            edit(&file)?;
+            edit(&file, &editor)?;
             check(context)?;
         }
     }
@@ -114,11 +116,23 @@ fn template() -> Result<String> {
     ))
 }
 
-fn edit(file: &Path) -> Result<()> {
+/// The person's editor; the usual one works at a terminal only, and without one would wait for ever.
+fn editor(file: &Path, at_terminal: bool) -> Result<String> {
     let named = ["VISUAL", "EDITOR"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|v| !v.trim().is_empty()));
-    let editor = named.unwrap_or_else(|| "vi".into());
+    match named {
+        Some(editor) => Ok(editor),
+        None if at_terminal => Ok("vi".into()),
+        None => Err(Error::new(
+            Kind::Config,
+            format!("edit {}: there is no terminal for vi", file.display()),
+        )
+        .hint("name an editor that needs none (EDITOR=… nosso config edit), or change the file yourself")),
+    }
+}
+
+fn edit(file: &Path, editor: &str) -> Result<()> {
     // $EDITOR may hold arguments ("code --wait"), so a shell splits it, and gets the path apart from the program
     let status = Command::new("sh")
         .args(["-c", &format!("{editor} \"$1\""), "sh"])

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use super::args::Global;
+use super::clean;
 use super::exit::Failure;
 use super::output::Output;
 use super::settings;
@@ -51,22 +52,32 @@ impl Context {
         })
     }
 
-    /// The socket that flags, environment and settings name.
-    pub fn socket(&self) -> Result<PathBuf> {
+    /// The socket that flags, environment and settings name, and what is wrong with the settings: a running daemon
+    /// goes on with those it has, and so do its clients.
+    ///
+    /// Errors: a config file that was named and does not exist.
+    pub fn socket(&self) -> Result<(PathBuf, Option<Error>)> {
         let from_environment = std::env::var_os("NOSSO_SOCKET").filter(|path| !path.is_empty());
-        match (&self.global.socket, from_environment) {
-            (Some(path), _) => Ok(path.clone()),
-            (None, Some(path)) => Ok(path.into()),
-            (None, None) => {
-                let config = settings::load(&self.paths, &self.global)?.config;
-                Ok(config.socket.path.unwrap_or_else(|| self.paths.socket()))
-            }
+        if let Some(path) = self.global.socket.clone().or(from_environment.map(PathBuf::from)) {
+            return Ok((path, None));
         }
+        let (named, problem) = match settings::load(&self.paths, &self.global) {
+            Ok(loaded) => (loaded.config.socket.path, None),
+            Err(error) if self.global.config.as_ref().is_some_and(|file| !file.exists()) => {
+                return Err(error);
+            }
+            Err(error) => (settings::socket_in_broken_file(&self.paths, &self.global), Some(error)),
+        };
+        Ok((named.unwrap_or_else(|| self.paths.socket()), problem))
     }
 
     /// A connection to the daemon; where there is none, an error that says which command starts it.
-    pub async fn client(&self) -> Result<Client, Failure> {
-        let socket = self.socket()?;
+    pub async fn client(&mut self) -> Result<Client, Failure> {
+        let (socket, problem) = self.socket()?;
+        if let Some(problem) = problem {
+            let problem = clean::block(&problem.full_text());
+            self.out.warn(&text::fill(self.words.wrong_settings, &[&problem]));
+        }
         Client::connect(&socket, myself()).await.map_err(|error| match is_absence(&error) {
             true => {
                 let command = self.command_that_starts_the_daemon();

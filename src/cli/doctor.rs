@@ -58,7 +58,8 @@ pub async fn run(Args {}: Args, context: &mut Context) -> Run {
     checks.push(space_check(&context.paths.data));
     checks.push(files_check(context));
     checks.push(service_check(context));
-    let socket = context.socket().unwrap_or_else(|_| context.paths.socket());
+    // what is wrong with the settings is told by `config.valid`
+    let socket = context.socket().map_or_else(|_| context.paths.socket(), |(socket, _)| socket);
     // no socket is what `socket.reachable` tells, with the command that helps
     checks.extend(socket_check(&socket));
     match Client::connect(&socket, context::myself()).await {

@@ -95,8 +95,8 @@ async fn send(
         if !data.trim().is_empty() {
             let params = ImportParams { format: Some(ImportFormat::Nosso), data };
             let result = client.call::<DataImport>(&params).await?;
-            add(&mut total.added, &result.added);
-            add(&mut total.existing, &result.existing);
+            total.added += result.added;
+            total.existing += result.existing;
             total.refused_total += result.refused_total;
             let refused = result.refused.into_iter();
             total
@@ -106,14 +106,6 @@ async fn send(
         total.refused.truncate(KEPT);
     }
     Ok(total)
-}
-
-fn add(total: &mut Counts, more: &Counts) {
-    let Counts { conversations, messages, memories, chunks } = more;
-    total.conversations += conversations;
-    total.messages += messages;
-    total.memories += memories;
-    total.chunks += chunks;
 }
 
 fn progress(bytes: Option<u64>, context: &Context) -> ProgressBar {

@@ -11,8 +11,11 @@ mod config;
 mod context;
 mod demo;
 mod doctor;
+mod embedded;
+mod eval;
 mod exit;
 mod export;
+mod flow;
 mod forget;
 mod import;
 mod index;
@@ -24,6 +27,7 @@ mod model;
 mod output;
 mod paging;
 mod pieces;
+mod private;
 mod project;
 mod remember;
 mod search;
@@ -102,6 +106,7 @@ async fn call(command: Command, context: &mut Context) -> Run {
         Command::Status(args) => status::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
         Command::Demo(args) => demo::run(args, context).await,
+        Command::Eval(args) => eval::run(args, context).await,
         Command::Jobs(args) => jobs::run(args, context).await,
         Command::Index(args) => index::run(args, context).await,
         Command::Model(args) => model::run(args, context).await,

@@ -27,10 +27,10 @@ pub struct Piece {
 }
 
 /// Reads a file of either format and gives `each` its pieces, in order; one piece is in memory at a time, and of a
-/// JSON history one conversation. Nothing comes of an empty file. A conversation gets its ids here, so that it may be
+/// JSON history one conversation. A conversation gets its ids here, so that it may be
 /// larger than a request.
 ///
-/// Errors: `Invalid` where the file is in neither format or breaks off (the pieces before that were given), `Storage`
+/// Errors: `Invalid` where the file is empty, in neither format or breaks off (the pieces before that were given), `Storage`
 /// where reading fails, and what `each` answers.
 pub fn cut(mut reader: impl BufRead, most: usize, mut each: impl FnMut(Piece) -> Result<()>) -> Result<()> {
     let first = first_line(&mut reader)?;
@@ -38,7 +38,8 @@ pub fn cut(mut reader: impl BufRead, most: usize, mut each: impl FnMut(Piece) ->
     // some programs put a byte-order mark before everything
     let start = start.trim_start_matches('\u{feff}');
     if start.trim().is_empty() {
-        return Ok(());
+        return Err(Error::invalid("read the file: it is empty")
+            .hint("even an export of an empty store has one line; was the file written to the end?"));
     }
     let whole = start.as_bytes().chain(reader);
     match exchange::recognise(start) {
@@ -314,12 +315,11 @@ mod tests {
             let pieces = pieces(text.as_bytes(), PIECE_BYTES).unwrap();
             assert_eq!(pieces.iter().map(|piece| piece.data.lines().count()).sum::<usize>(), 2, "{text}");
         }
-        assert!(pieces(b" \n\n", 100).unwrap().is_empty());
     }
 
     #[test]
     fn other_files_are_refused_with_a_hint() {
-        for text in ["hello", "1, 2", "[1, 2]", "\u{0}\u{1}"] {
+        for text in ["", " \n\n", "hello", "1, 2", "[1, 2]", "\u{0}\u{1}"] {
             let error = pieces(text.as_bytes(), 100).unwrap_err();
             assert_eq!(error.kind(), Kind::Invalid, "{text}");
             assert!(error.hint_text().is_some(), "{text}");

@@ -1,5 +1,7 @@
 //! The one place where the terminal loads the settings.
 
+use std::path::PathBuf;
+
 use super::args::Global;
 pub use crate::config::{Flags, Loaded};
 use crate::error::Result;
@@ -20,6 +22,11 @@ pub fn flags(global: &Global) -> Flags {
 /// Defaults < file < `NOSSO_*` < flags.
 pub fn load(paths: &Paths, global: &Global) -> Result<Loaded> {
     crate::config::load(paths, variables(), &flags(global))
+}
+
+/// The socket that the config file names although it is wrong elsewhere.
+pub fn socket_in_broken_file(paths: &Paths, global: &Global) -> Option<PathBuf> {
+    crate::config::socket_in_broken_file(&flags(global).config_file(paths), std::env::home_dir().as_deref())
 }
 
 /// The variables of the process that are text; no setting is anything else.

@@ -75,6 +75,13 @@ pub(super) fn values(file: &Path, text: &str) -> Result<Vec<FileValue>> {
     Ok(found)
 }
 
+/// A text of the file, whatever else is wrong with it; None where it is no TOML, or there is no such text.
+pub(super) fn text_value(text: &str, section: &str, name: &str) -> Option<String> {
+    let document = Document::parse(text).ok()?;
+    let found = document.get(section)?.as_table_like()?.get(name)?.as_str()?;
+    (!found.is_empty()).then(|| found.to_owned())
+}
+
 /// Sets `name` ("embed.model") in the config file, leaving comments and order as they are; creates file and folder
 /// where they are missing. The file is replaced in one step, so no reader sees half of it.
 ///

@@ -141,6 +141,13 @@ pub fn load(paths: &Paths, env: impl IntoIterator<Item = (String, String)>, flag
     Ok(loaded)
 }
 
+/// `socket.path` of a config file that is wrong elsewhere: who looks for the daemon needs nothing else of it. None
+/// where the file is no TOML or does not say.
+pub fn socket_in_broken_file(file: &Path, home: Option<&Path>) -> Option<PathBuf> {
+    let path = file::text_value(&file::read(file).ok()??, "socket", "path")?;
+    Some(absolute(&path, home, file.parent()))
+}
+
 /// "the key `embed.thread` (config.toml:3) does not exist", with the nearest one as a hint.
 pub(super) fn unknown(name: &str, place: &str) -> Error {
     let error = Error::new(Kind::Config, format!("{place}: there is no setting {name}"));
@@ -208,7 +215,9 @@ impl<'a> Layer<'a> {
 
     fn put(&mut self, key: &'static Key, value: Value, origin: Origin) {
         let value = match (key.expects, value.as_str()) {
-            (Expects::Path | Expects::SocketPath, Some(path)) => Value::from(self.absolute(path)),
+            (Expects::Path | Expects::SocketPath, Some(path)) => {
+                Value::from(absolute(path, self.home, self.folder).to_string_lossy().into_owned())
+            }
             _ => value,
         };
         let (section, name) = key.parts();
@@ -218,19 +227,18 @@ impl<'a> Layer<'a> {
         }
         self.origins.insert(key.name, origin);
     }
+}
 
-    /// `~/x` below the home folder, `x` below the file's folder.
-    fn absolute(&self, path: &str) -> String {
-        let below_home = match path {
-            "~" => self.home.map(Path::to_owned),
-            _ => path.strip_prefix("~/").and_then(|rest| Some(self.home?.join(rest))),
-        };
-        let path = below_home.unwrap_or_else(|| match self.folder {
-            Some(folder) => folder.join(path),
-            None => std::path::absolute(path).unwrap_or_else(|_| path.into()),
-        });
-        path.to_string_lossy().into_owned()
-    }
+/// `~/x` below the home folder, `x` below the file's folder; without one, below the working directory.
+fn absolute(path: &str, home: Option<&Path>, folder: Option<&Path>) -> PathBuf {
+    let below_home = match path {
+        "~" => home.map(Path::to_owned),
+        _ => path.strip_prefix("~/").and_then(|rest| Some(home?.join(rest))),
+    };
+    below_home.unwrap_or_else(|| match folder {
+        Some(folder) => folder.join(path),
+        None => std::path::absolute(path).unwrap_or_else(|_| path.into()),
+    })
 }
 
 impl Provider for Layer<'_> {

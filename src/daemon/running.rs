@@ -19,6 +19,8 @@ use crate::{rpc, watch, worker};
 
 /// How long the server may take: its calls have their own limit, and a moment for the answers to be written.
 const STOP_SERVER_DEADLINE: Duration = STOP_CALLS_DEADLINE.saturating_add(Duration::from_millis(500));
+/// How long a whole answer may go on being written: what there is then is stored and sent before its call is cut off.
+const STOP_ANSWERS_DEADLINE: Duration = STOP_CALLS_DEADLINE.saturating_sub(Duration::from_millis(500));
 /// How long the worker may take to give its lease back; what it does not give back runs out by itself.
 const STOP_WORKER_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -156,9 +158,18 @@ impl Running {
         systemd.stopping();
         stop_telling.cancel();
         stop_calls.cancel();
-        // answers that are being written end now, with what they have
+        // answers that are read while they are written end now, with what they have
         memory.stop();
-        let unfinished = rpc::Server::clone(&server).stopped(STOP_SERVER_DEADLINE).await;
+        let ended = rpc::Server::clone(&server).stopped(STOP_SERVER_DEADLINE);
+        let answers_ended = async {
+            tokio::time::sleep(STOP_ANSWERS_DEADLINE).await;
+            memory.stop_answers();
+            std::future::pending().await
+        };
+        let unfinished = tokio::select! {
+            unfinished = ended => unfinished,
+            unfinished = answers_ended => unfinished,
+        };
         if unfinished > 0 {
             tracing::warn!(
                 unfinished,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::answer::Answering;
@@ -13,7 +13,6 @@ use crate::api::Patch;
 use crate::api::chat::{ChatCancel, ChatCancelled, ChatEvent, ChatParams, ChatPreview, ChatResult};
 use crate::api::event::Action;
 use crate::api::limits::{MAX_CONTENT_BYTES, MAX_HITS, MAX_NAME_BYTES};
-use crate::api::memory::MemoryList;
 use crate::api::search::{Hit, SearchFilter, SearchMode, SearchParams};
 use crate::config::Recall;
 use crate::error::{Error, Kind, Result};
@@ -31,10 +30,6 @@ const HITS_PER_PASSAGE: u32 = 3;
 const FEW_WORDS: usize = 4;
 /// Tokens of a prompt that no model will read: enough for a handful of passages to quote from.
 const QUOTING_TOKENS: u32 = 8192;
-/// Standing instructions that are put into every prompt at most.
-const MAX_STANDING: u32 = 20;
-/// The kinds of memory that always hold, whatever the question is about.
-const STANDING_KINDS: [&str; 2] = ["instruction", "preference"];
 /// Characters of a question that name a new conversation.
 const TITLE_CHARS: usize = 60;
 
@@ -65,9 +60,12 @@ pub(super) struct Prepared {
 impl Memory {
     /// Begins to answer. Errors that the caller can mend come here; later ones come as events.
     pub async fn ask(&self, params: ChatParams, actor: &Actor) -> Result<Asking> {
+        self.begin(params, actor, self.0.stop.child_token()).await
+    }
+
+    async fn begin(&self, params: ChatParams, actor: &Actor, cancel: CancellationToken) -> Result<Asking> {
         let mut params = params;
         let question_id = *params.message_id.get_or_insert_with(MessageId::new);
-        let cancel = self.0.stop.child_token();
         let claim = self.0.running.claim(question_id, cancel.clone())?;
         let (sender, events) = mpsc::channel(MAX_WAITING_PIECES);
         let asked = self.asked_before(&params).await?;
@@ -92,7 +90,7 @@ impl Memory {
 
     /// Asks and waits for the whole answer.
     pub async fn complete(&self, params: ChatParams, actor: &Actor) -> Result<ChatResult> {
-        let mut asking = self.ask(params, actor).await?;
+        let mut asking = self.begin(params, actor, self.0.stop_answers.child_token()).await?;
         while let Some(event) = asking.next().await {
             match event {
                 ChatEvent::Sources { .. } | ChatEvent::Delta { .. } => {}
@@ -210,7 +208,7 @@ impl Memory {
         };
         let standing = async {
             match choice {
-                Choice::Model(_) => self.standing(params).await,
+                Choice::Model(_) => self.standing(params.project.as_deref()).await,
                 // they tell a model how to answer; quoted, they would stand there as if they were the answer
                 Choice::Extractive { .. } => Ok(Vec::new()),
             }
@@ -226,21 +224,8 @@ impl Memory {
         let live = branch.iter().map(|message| message.id).chain(params.message_id);
         let exclude: HashSet<Uuid> = live.map(|id| Uuid::from_bytes(*id.as_bytes())).collect();
         let hits = found.hits.into_iter().filter(|hit| !exclude.contains(&hit.id));
-        let passages = distinct(hits).take(wanted as usize).map(Passage::from).collect();
+        let passages = distinct(&params.content, hits).take(wanted as usize).map(Passage::from).collect();
         Ok(Some(Recalled { standing, passages, exclude }))
-    }
-
-    /// Instructions and preferences: they hold for every question, of everywhere and of the question's project.
-    async fn standing(&self, params: &ChatParams) -> Result<Vec<Passage>> {
-        let mut standing = Vec::new();
-        for kind in STANDING_KINDS {
-            let list =
-                MemoryList { kind: Some(kind.into()), limit: Some(MAX_STANDING), ..MemoryList::default() };
-            let found = self.store().memories(list).await?.items.into_iter();
-            standing
-                .extend(found.filter(|memory| memory.project.is_none() || memory.project == params.project));
-        }
-        Ok(standing.into_iter().take(MAX_STANDING as usize).map(Passage::from).collect())
     }
 
     /// Stores the question, durable before the model is asked, so that no failure loses it.
@@ -367,10 +352,12 @@ fn question_to_search(question: &str, branch: &[Message]) -> String {
     }
 }
 
-/// Leaves out passages that say word for word what a better one says.
-fn distinct(hits: impl Iterator<Item = Hit>) -> impl Iterator<Item = Hit> {
-    let mut seen = HashSet::new();
-    hits.filter(move |hit| seen.insert(hit.text.trim().to_lowercase()))
+/// Leaves out passages that say word for word what the question or a better one says: the same question, asked
+/// before, answers nothing.
+fn distinct(question: &str, hits: impl Iterator<Item = Hit>) -> impl Iterator<Item = Hit> {
+    let said = |text: &str| text.trim().to_lowercase();
+    let mut seen = HashSet::from([said(question)]);
+    hits.filter(move |hit| seen.insert(said(&hit.text)))
 }
 
 /// The first line of a question, cut at a word, as the name of its conversation.

@@ -21,6 +21,7 @@ pub mod prompt;
 mod recall;
 mod retry;
 mod sentence;
+mod standing;
 mod status;
 mod tick;
 mod tokens;
@@ -78,8 +79,10 @@ struct Inner {
     running: retry::Running,
     /// Answers that are being written; they end, or are ended, before the store closes.
     tasks: TaskTracker,
-    /// Ends every answer that is being written.
+    /// Ends what is told piece by piece: subscriptions, exports, answers that are read while they are written.
     stop: CancellationToken,
+    /// Ends the answers that somebody waits for as a whole.
+    stop_answers: CancellationToken,
     /// There is work for the worker.
     wake: Notify,
     started: (Instant, Timestamp),
@@ -114,6 +117,7 @@ impl Memory {
             running: retry::Running::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            stop_answers: CancellationToken::new(),
             wake: Notify::new(),
             started: (Instant::now(), Timestamp::now()),
             waiting: AtomicU64::new(0),
@@ -141,7 +145,8 @@ impl Memory {
     /// Ends the answers that are being written, keeping what there is, then closes the index and the store.
     /// Stop the worker and the sockets first.
     pub async fn close(&self) -> Result<()> {
-        self.0.stop.cancel();
+        self.stop();
+        self.stop_answers();
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.generations.close().await;
@@ -158,9 +163,14 @@ impl Memory {
         self.0.stop.cancelled().await;
     }
 
-    /// Tells streams and answers to end, ahead of [`Memory::close`].
+    /// Tells streams to end, ahead of [`Memory::close`]. Answers that somebody waits for as a whole go on.
     pub fn stop(&self) {
         self.0.stop.cancel();
+    }
+
+    /// Tells these to end too: they are answered with what there is.
+    pub fn stop_answers(&self) {
+        self.0.stop_answers.cancel();
     }
 
     /// Waits until there is work for the worker, `limit` at most.

@@ -102,7 +102,8 @@ impl Memory {
         Ok(lines.flush().await.then_some(counts))
     }
 
-    /// Brings records in, in one transaction. The same data twice adds nothing; what is broken is left out and told.
+    /// Brings records in, a few hundred in each transaction, so that other writes go on meanwhile. The same data
+    /// twice adds nothing, and data that came in only half goes on; what is broken is left out and told.
     pub async fn import(&self, params: ImportParams, actor: &Actor) -> Result<ImportResult> {
         let ImportParams { format, data } = params;
         let format = match format.or_else(|| exchange::recognise(&data)) {
@@ -122,16 +123,17 @@ impl Memory {
             result.refuse(refused);
         }
         let (batch, places) = sort_out(read.records, &mut result);
-        let Restored { added, existing, refused } = self.store().restore(batch).await?;
-        for RefusedRecord { kind, index, reason } in refused {
-            result.refuse(Refused { place: places.of(kind, index), reason });
-        }
-        let is_new = added != Counts::default();
-        (result.added, result.existing) = (added, existing);
-        if is_new {
+        let restored = self.store().restore(batch).await;
+        // what failed half-way has stored something too
+        if restored.as_ref().map_or(true, |restored| restored.added != Counts::default()) {
             self.0.events.imported(actor);
             self.wake();
         }
+        let Restored { added, existing, refused } = restored.map_err(|error| error.while_doing("import"))?;
+        for RefusedRecord { kind, index, reason } in refused {
+            result.refuse(Refused { place: places.of(kind, index), reason });
+        }
+        (result.added, result.existing) = (added, existing);
         Ok(result)
     }
 }

@@ -46,7 +46,9 @@ impl Decoder {
     pub fn new(framing: Framing, max: usize) -> Self {
         match framing {
             Framing::Line => Self::Line(LineDecoder { max, scanned: 0, discarding: false }),
-            Framing::Header => Self::Header(HeaderDecoder { max, body: None, discard: 0, broken: false }),
+            Framing::Header => {
+                Self::Header(HeaderDecoder { max, body: None, discard: Discard::default(), broken: false })
+            }
             Framing::WebSocket => Self::WebSocket(websocket::Decoder::new(max)),
         }
     }
@@ -136,14 +138,31 @@ impl LineDecoder {
     }
 }
 
+/// Bytes of a message over the limit that are still to come: they are thrown away as they come.
+#[derive(Debug, Default)]
+pub(super) struct Discard(usize);
+
+impl Discard {
+    pub(super) fn of(bytes: usize) -> Self {
+        Self(bytes)
+    }
+
+    /// Throws away what is there; whether that was all.
+    pub(super) fn is_done(&mut self, input: &mut BytesMut) -> bool {
+        let there = self.0.min(input.len());
+        input.advance(there);
+        self.0 -= there;
+        self.0 == 0
+    }
+}
+
 /// `Content-Length:` header blocks. Other headers mean nothing.
 #[derive(Debug)]
 pub struct HeaderDecoder {
     max: usize,
     /// The announced length of the message whose header block is read.
     body: Option<usize>,
-    /// Bytes of a message over the limit that are still to come.
-    discard: usize,
+    discard: Discard,
     broken: bool,
 }
 
@@ -156,17 +175,14 @@ impl HeaderDecoder {
             input.clear();
             return None;
         }
-        let discarded = self.discard.min(input.len());
-        input.advance(discarded);
-        self.discard -= discarded;
-        if self.discard > 0 {
+        if !self.discard.is_done(input) {
             return None;
         }
         let length = match self.body {
             Some(length) => length,
             None => match self.block(input)? {
                 Ok(length) if length > self.max => {
-                    self.discard = length;
+                    self.discard = Discard::of(length);
                     return Some(Piece::TooLarge);
                 }
                 Ok(length) => length,

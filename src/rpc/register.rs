@@ -23,16 +23,10 @@ where
     F: Fn(Arc<C>, M::Params, Caller) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<M::Output>> + Send + 'static,
 {
-    module
-        .register_async_method(M::NAME, move |params, context, extensions| {
-            let handler = handler.clone();
-            async move {
-                let params = params::parse::<M::Params>(M::NAME, params.as_str()).map_err(told)?;
-                handler(context, params, Caller::of(&extensions)).await.map_err(told)
-            }
-        })
-        .doing(Kind::Internal, "register a method")?;
-    Ok(())
+    register::<M, _, _, _>(module, move |context, params, caller| {
+        let work = handler(context, params, caller);
+        async move { work.await.map_err(told) }
+    })
 }
 
 /// Registers a method whose work is always finished once it has begun: it runs in a task that the server waits
@@ -46,23 +40,36 @@ where
     F: Fn(Arc<C>, M::Params, Caller) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<M::Output>> + Send + 'static,
 {
+    register::<M, _, _, _>(module, move |context, params, caller| {
+        let tasks = caller.home().tasks.clone();
+        let work =
+            tracing::Instrument::instrument(handler(context, params, caller), tracing::Span::current());
+        async move {
+            match tasks.spawn(work).await {
+                Ok(outcome) => outcome.map_err(told),
+                Err(_) => {
+                    tracing::error!(method = M::NAME, "a method panicked");
+                    Err(fault::panicked())
+                }
+            }
+        }
+    })
+}
+
+/// Registers a method that begins with its parameters checked.
+fn register<M, C, F, Fut>(module: &mut RpcModule<C>, run: F) -> Result<()>
+where
+    M: Method,
+    C: Send + Sync + 'static,
+    F: Fn(Arc<C>, M::Params, Caller) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<M::Output, ErrorObjectOwned>> + Send + 'static,
+{
     module
         .register_async_method(M::NAME, move |params, context, extensions| {
-            let handler = handler.clone();
+            let run = run.clone();
             async move {
                 let params = params::parse::<M::Params>(M::NAME, params.as_str()).map_err(told)?;
-                let caller = Caller::of(&extensions);
-                let tasks = caller.home().tasks.clone();
-                let span = tracing::Span::current();
-                let work = async move { handler(context, params, caller).await };
-                let work = tracing::Instrument::instrument(work, span);
-                match tasks.spawn(work).await {
-                    Ok(outcome) => outcome.map_err(told),
-                    Err(_) => {
-                        tracing::error!(method = M::NAME, "a method panicked");
-                        Err(fault::panicked())
-                    }
-                }
+                run(context, params, Caller::of(&extensions)).await
             }
         })
         .doing(Kind::Internal, "register a method")?;

@@ -4,7 +4,7 @@ use bytes::{Buf, BytesMut};
 use soketto::Parsing;
 use soketto::base::{Codec, Header, OpCode};
 
-use super::frame::Piece;
+use super::frame::{Discard, Piece};
 
 /// Why a server closes: it goes away.
 pub const GOING_AWAY: u16 = 1001;
@@ -22,8 +22,8 @@ pub struct Decoder {
     frame: Option<Header>,
     /// The fragments of the current message.
     message: Option<BytesMut>,
-    /// Payload bytes of a message over the limit that are still to come in the current frame.
-    discard: usize,
+    /// What is left of the current frame where its message is over the limit.
+    discard: Discard,
     /// Whether the frames up to the next final one belong to a message over the limit.
     discarding: bool,
     over: bool,
@@ -35,7 +35,15 @@ impl Decoder {
         let mut codec = Codec::new();
         // The length of messages is checked here, over all fragments, and not frame by frame.
         codec.set_max_data_size(usize::MAX);
-        Self { max, codec, frame: None, message: None, discard: 0, discarding: false, over: false }
+        Self {
+            max,
+            codec,
+            frame: None,
+            message: None,
+            discard: Discard::default(),
+            discarding: false,
+            over: false,
+        }
     }
 
     /// The next piece; None: `input` must grow first.
@@ -45,10 +53,7 @@ impl Decoder {
                 input.clear();
                 return None;
             }
-            let discarded = self.discard.min(input.len());
-            input.advance(discarded);
-            self.discard -= discarded;
-            if self.discard > 0 {
+            if !self.discard.is_done(input) {
                 return None;
             }
             let header = match self.frame.take() {
@@ -93,14 +98,14 @@ impl Decoder {
             return Admission::Broken("the message's fragments are out of order");
         }
         if self.discarding {
-            self.discard = header.payload_len();
+            self.discard = Discard::of(header.payload_len());
             self.discarding = !header.is_fin();
             return Admission::Discard;
         }
         let so_far = self.message.as_ref().map_or(0, BytesMut::len);
         if header.payload_len() > self.max - so_far {
             self.message = None;
-            self.discard = header.payload_len();
+            self.discard = Discard::of(header.payload_len());
             self.discarding = !header.is_fin();
             return Admission::TooLarge;
         }

@@ -5,7 +5,6 @@ use rusqlite::{Connection, params};
 use super::conversations::metadata_bytes;
 use super::page::{Filling, begin, json_bytes, rows as page_rows};
 use super::readers::READ_DEADLINE;
-use super::records::AnswerUpdate;
 use super::rows::{self, role_number, select_message, status_number, to_json};
 use super::{Item, Store, append, chunks, conversations};
 use crate::api::message::{MessageList, MessageUpdate};
@@ -120,37 +119,6 @@ impl Store {
                     message.edited_at.map(Timestamp::as_millis)
                 ])?;
             touch(db, number, now)?;
-            Ok(message)
-        })
-        .await
-    }
-
-    /// Completes an answer whose beginning was stored.
-    pub async fn set_answer(&self, id: MessageId, update: AnswerUpdate) -> Result<Message> {
-        chunks::check(&update.content, &update.chunks)?;
-        self.write(move |db| {
-            let AnswerUpdate { content, status, sources, usage, model, chunks } = update;
-            let (number, mut message) = get(db, id)?;
-            if content != message.content {
-                change_text(db, number, &content, &chunks)?;
-            }
-            message.content = content;
-            message.status = Some(status);
-            message.sources = sources;
-            message.usage = usage;
-            message.model = model.or(message.model);
-            let sources = (!message.sources.is_empty()).then_some(&message.sources);
-            db.prepare_cached(
-                "UPDATE message SET status = ?2, sources = ?3, usage = ?4, model = ?5 WHERE id = ?1",
-            )?
-            .execute(params![
-                number,
-                status_number(status),
-                to_json(sources)?,
-                to_json(message.usage.as_ref())?,
-                message.model
-            ])?;
-            touch(db, number, Timestamp::now())?;
             Ok(message)
         })
         .await

@@ -51,7 +51,7 @@ pub use hydrate::ItemText;
 pub use lexical::{LexicalHit, LexicalQuery, LexicalResult};
 pub use queue::{LeasedJob, MAX_ATTEMPTS};
 pub use reconcile::Reconciled;
-pub use records::{AnswerUpdate, Append, Appended, Created, Item, NewConversation, NewMemory, NewMessage};
+pub use records::{Append, Appended, Created, Item, NewConversation, NewMemory, NewMessage};
 pub use restore::{RecordKind, RefusedRecord, RestoreBatch, RestoreMemory, RestoreMessage, Restored};
 pub use spaces::{Space, SpaceState};
 pub use words::register_functions;

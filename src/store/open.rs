@@ -7,9 +7,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Options, connection, migrate, words};
+use super::{Options, connection, migrate, queue, words};
 use crate::error::{Doing, Error, Kind, Result};
-use crate::model::Timestamp;
 
 /// Opens the connection that writes, and answers it with the identity of the database.
 pub(super) fn open(options: &Options) -> Result<(Connection, String)> {
@@ -29,7 +28,7 @@ pub(super) fn open(options: &Options) -> Result<(Connection, String)> {
         tracing::info!(applied, database = %database.display(), "brought the database up to date");
     }
     words::bring_up_to_date(&mut connection).map_err(|error| error.while_doing(&doing))?;
-    match end_leases(&connection) {
+    match queue::end_leases(&connection) {
         // what is stored can be read and searched all the same; leases run out by themselves
         Err(error) if error.kind() == Kind::StorageFull => {
             tracing::warn!(database = %database.display(), "the disk is full: nothing can be stored until there is space");
@@ -39,16 +38,6 @@ pub(super) fn open(options: &Options) -> Result<(Connection, String)> {
     let identity: [u8; 16] =
         connection.query_row("SELECT identity FROM store WHERE id = 1", [], |row| row.get(0))?;
     Ok((connection, uuid::Builder::from_random_bytes(identity).into_uuid().to_string()))
-}
-
-/// One daemon owns the file, so whoever held a lease is gone; its attempt does not count.
-fn end_leases(connection: &Connection) -> Result<()> {
-    connection.execute(
-        "UPDATE embed_job SET state = 0, run_at = ?1, lease = NULL, attempts = max(attempts - 1, 0)
-         WHERE state = 1",
-        [Timestamp::now().as_millis()],
-    )?;
-    Ok(())
 }
 
 /// A read-only disk or a file of another user is found here, not at the first message.

@@ -19,6 +19,9 @@ use crate::model::{JobId, Role, Timestamp};
 pub const MAX_ATTEMPTS: u32 = 8;
 /// What a first failure waits, in milliseconds; every further one waits twice as long.
 const FIRST_BACKOFF: i64 = 1_000;
+/// What a second crash waits, in milliseconds; every further one twice as long. Long enough that systemd does not give
+/// the daemon up, which it does after five starts in a minute.
+const CRASH_BACKOFF: i64 = 20_000;
 /// What a failure waits at most, in milliseconds.
 const MAX_BACKOFF: i64 = 3_600_000;
 /// What is kept of the text of an error, in bytes.
@@ -55,8 +58,8 @@ pub struct LeasedJob {
 static NEXT_LEASE: AtomicI64 = AtomicI64::new(1);
 
 impl Store {
-    /// Takes at most `limit` jobs of a space that are due, for `ttl`: removals first, then the newest chunks. Jobs
-    /// whose lease has run out are due again.
+    /// Takes at most `limit` jobs of a space that are due, for `ttl`: removals first, then the newest chunks; one that
+    /// was tried before comes alone. Jobs whose lease has run out are due again.
     pub async fn lease(&self, space: i64, limit: usize, ttl: Duration) -> Result<Vec<LeasedJob>> {
         self.write(move |db| {
             let now = Timestamp::now().as_millis();
@@ -64,6 +67,10 @@ impl Store {
             db.prepare_cached(RECLAIM)?.execute(params![space, now, MAX_ATTEMPTS])?;
             db.prepare_cached(WAKE)?.execute(params![space, now])?;
             let mut jobs = due(db, space, limit)?;
+            // what failed or was held at a crash is tried alone: it must not take others down with it again and again
+            if let Some(place) = jobs.iter().position(|job| job.attempts > 0) {
+                jobs.truncate(place.max(1));
+            }
             let lease = NEXT_LEASE.fetch_add(1, Ordering::Relaxed);
             let end = now.saturating_add(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
             let mut take = db.prepare_cached(
@@ -155,6 +162,20 @@ impl Store {
         })
         .await
     }
+}
+
+/// Ends every lease, when the store is opened: one daemon owns the file, so whoever held one was killed, perhaps by
+/// the text itself. It counts as a failed try, or such a text would kill each new daemon for ever. The first such try
+/// is repeated at once, for mostly the text is innocent; later ones wait.
+pub(super) fn end_leases(db: &Connection) -> Result<()> {
+    db.execute(
+        "UPDATE embed_job SET lease = NULL, last_error = 'the daemon was killed meanwhile',
+           state = CASE WHEN attempts >= ?2 THEN 2 WHEN attempts > 1 THEN 3 ELSE 0 END,
+           run_at = ?1 + CASE WHEN attempts >= ?2 OR attempts <= 1 THEN 0 ELSE min(?3, ?4 << (attempts - 2)) END
+         WHERE state = 1",
+        params![Timestamp::now().as_millis(), MAX_ATTEMPTS, MAX_BACKOFF, CRASH_BACKOFF],
+    )?;
+    Ok(())
 }
 
 // The indexes are named because statistics may lead the planner to a scan of all jobs of a space.

@@ -83,23 +83,6 @@ pub struct Appended {
     pub fresh: Vec<bool>,
 }
 
-/// The end of an answer whose beginning was stored.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AnswerUpdate {
-    /// The whole text.
-    pub content: String,
-    /// How it ended.
-    pub status: AnswerStatus,
-    /// What its prompt recalled.
-    pub sources: Vec<Source>,
-    /// What it cost.
-    pub usage: Option<Usage>,
-    /// The language model that wrote it; none: as it was.
-    pub model: Option<String>,
-    /// The parts of the text that are embedded.
-    pub chunks: Vec<ChunkRange>,
-}
-
 /// A memory to store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewMemory {

@@ -1,6 +1,6 @@
 //! Everything in again: records as an export or another tool gave them, with their ids, times and provenance.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::model::ChunkRange;
 use crate::model::{Conversation, Memory, Message, MessageId};
 
-/// Records to store as they are; one transaction.
+/// Records to store as they are.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RestoreBatch {
     /// Conversations, before the messages that belong to them.
@@ -71,24 +71,46 @@ pub enum RecordKind {
     Memory,
 }
 
+/// Records of one transaction at most: some tens of milliseconds, between which other writes get their turn.
+const STEP_RECORDS: usize = 200;
+/// Bytes of text of one transaction, about.
+const STEP_BYTES: usize = 256 << 10;
+
+/// A record and its place in its list of the batch.
+enum Record {
+    Conversation(Conversation),
+    Message(usize, RestoreMessage),
+    Memory(usize, RestoreMemory),
+}
+
 impl Store {
-    /// Stores records as they are. What has an id that is stored already is left as it was and counted; what has
-    /// no conversation or parent to belong to is refused with the reason.
+    /// Stores records as they are, in steps of one transaction each. What has an id that is stored already is left
+    /// as it was and counted, so that a batch that was broken off goes on when it is given again; what has no
+    /// conversation or parent to belong to is refused with the reason.
     pub async fn restore(&self, batch: RestoreBatch) -> Result<Restored> {
-        self.write(move |db| {
-            let RestoreBatch { conversations, messages, memories } = batch;
-            let mut restored = Restored::default();
-            for conversation in conversations {
-                restore_conversation(db, &conversation, &mut restored)?;
-            }
-            restore_messages(db, messages, &mut restored)?;
-            for (index, memory) in memories.into_iter().enumerate() {
-                restore_memory(db, index, &memory, &mut restored)?;
-            }
-            restored.refused.sort_by_key(|refused| refused.index);
-            Ok(restored)
-        })
-        .await
+        let RestoreBatch { conversations, messages, memories } = batch;
+        let mut restored = Restored::default();
+        let messages = in_order(messages, &mut restored);
+        let mut records = conversations
+            .into_iter()
+            .map(Record::Conversation)
+            .chain(messages.into_iter().map(|(index, one)| Record::Message(index, one)))
+            .chain(memories.into_iter().enumerate().map(|(index, one)| Record::Memory(index, one)))
+            .peekable();
+        while records.peek().is_some() {
+            let step = next_step(&mut records);
+            let done = self.write(move |db| restore_step(db, step)).await.map_err(|error| {
+                let Counts { conversations, messages, memories, chunks: _ } = restored.added;
+                error.while_doing(format_args!(
+                    "store records ({conversations} conversations, {messages} messages and {memories} memories of them are in)"
+                ))
+            })?;
+            restored.added += done.added;
+            restored.existing += done.existing;
+            restored.refused.extend(done.refused);
+        }
+        restored.refused.sort_by_key(|refused| refused.index);
+        Ok(restored)
     }
 }
 
@@ -96,6 +118,36 @@ impl Restored {
     fn refuse(&mut self, kind: RecordKind, index: usize, reason: String) {
         self.refused.push(RefusedRecord { kind, index, reason });
     }
+}
+
+/// The next records, one at least and no more than a transaction takes.
+fn next_step(records: &mut impl Iterator<Item = Record>) -> Vec<Record> {
+    let mut step = Vec::new();
+    let mut bytes = 0;
+    for record in records {
+        bytes += match &record {
+            Record::Conversation(_) => 0,
+            Record::Message(_, one) => one.message.content.len(),
+            Record::Memory(_, one) => one.memory.content.len(),
+        };
+        step.push(record);
+        if step.len() >= STEP_RECORDS || bytes >= STEP_BYTES {
+            break;
+        }
+    }
+    step
+}
+
+fn restore_step(db: &Connection, step: Vec<Record>) -> Result<Restored> {
+    let mut restored = Restored::default();
+    for record in step {
+        match record {
+            Record::Conversation(one) => restore_conversation(db, &one, &mut restored)?,
+            Record::Message(index, one) => restore_message(db, index, one, &mut restored)?,
+            Record::Memory(index, one) => restore_memory(db, index, &one, &mut restored)?,
+        }
+    }
+    Ok(restored)
 }
 
 /// Its head is noted and taken by the message of that id, which may come in a later batch.
@@ -123,36 +175,33 @@ fn restore_conversation(db: &Connection, conversation: &Conversation, restored: 
     Ok(())
 }
 
-/// Parents go before their children, whatever the order of the batch; otherwise the places decide.
-fn restore_messages(db: &Connection, messages: Vec<RestoreMessage>, restored: &mut Restored) -> Result<()> {
+/// The messages with their places in the batch, parents before their children; otherwise the places in their
+/// conversations decide.
+fn in_order(messages: Vec<RestoreMessage>, restored: &mut Restored) -> Vec<(usize, RestoreMessage)> {
     let coming: HashSet<MessageId> = messages.iter().map(|one| one.message.id).collect();
-    let mut ready = Vec::new();
+    let mut ordered = Vec::with_capacity(messages.len());
+    // the smallest place first among those whose parents are in
+    let mut ready: BTreeMap<(u64, usize), RestoreMessage> = BTreeMap::new();
     let mut children: HashMap<MessageId, Vec<(usize, RestoreMessage)>> = HashMap::new();
-    let mut indexed: Vec<_> = messages.into_iter().enumerate().collect();
-    indexed.sort_by_key(|(index, one)| (one.message.seq, *index));
-    for (index, one) in indexed {
+    for (index, one) in messages.into_iter().enumerate() {
         match one.message.parent_id {
             Some(parent) if coming.contains(&parent) && parent != one.message.id => {
                 children.entry(parent).or_default().push((index, one));
             }
-            _ => ready.push((index, one)),
+            _ => drop(ready.insert((one.message.seq, index), one)),
         }
     }
-    // the smallest place first among those whose parents are in
-    let mut ready: std::collections::BTreeMap<(u64, usize), RestoreMessage> =
-        ready.into_iter().map(|(index, one)| ((one.message.seq, index), one)).collect();
     while let Some(((_, index), one)) = ready.pop_first() {
-        let id = one.message.id;
-        restore_message(db, index, &one, restored)?;
-        for (index, child) in children.remove(&id).unwrap_or_default() {
+        for (index, child) in children.remove(&one.message.id).unwrap_or_default() {
             ready.insert((child.message.seq, index), child);
         }
+        ordered.push((index, one));
     }
     for (index, one) in children.into_values().flatten() {
         let id = one.message.id;
         restored.refuse(RecordKind::Message, index, format!("the message {id} is among its own ancestors"));
     }
-    Ok(())
+    ordered
 }
 
 struct Place {
@@ -185,15 +234,15 @@ fn place(db: &Connection, message: &Message) -> Result<Option<Place>> {
 fn restore_message(
     db: &Connection,
     index: usize,
-    one: &RestoreMessage,
+    one: RestoreMessage,
     restored: &mut Restored,
 ) -> Result<()> {
-    let RestoreMessage { message, chunks } = one;
+    let RestoreMessage { mut message, chunks } = one;
     if append::find(db, message.id)?.is_some() {
         restored.existing.messages += 1;
         return Ok(());
     }
-    let Some(place) = place(db, message)? else {
+    let Some(place) = place(db, &message)? else {
         let id = message.conversation_id;
         restored.refuse(RecordKind::Message, index, format!("its conversation {id} does not exist"));
         return Ok(());
@@ -210,18 +259,17 @@ fn restore_message(
             return Ok(());
         }
     }
-    if let Err(error) = chunks::check(&message.content, chunks) {
+    if let Err(error) = chunks::check(&message.content, &chunks) {
         restored.refuse(RecordKind::Message, index, error.to_string());
         return Ok(());
     }
-    let mut message = message.clone();
     if message.seq < place.next_seq && (message.seq == 0 || taken(db, place.conversation, message.seq)?) {
         message.seq = place.next_seq;
     }
     // a place beyond all bounds would leave none behind it
     message.seq = message.seq.min(place.next_seq.saturating_add(MAX_GAP));
     let client = names::client(db, message.client.as_ref())?;
-    let number = append::insert(db, place.conversation, parent, client, &message, chunks)?;
+    let number = append::insert(db, place.conversation, parent, client, &message, &chunks)?;
     let own = Some(*message.id.as_bytes());
     let wanted = place.wanted_head.is_some() && place.wanted_head == own;
     let settled = place.wanted_head.is_some() && place.wanted_head == place.head_uid;

@@ -154,3 +154,31 @@ pub(super) fn fact(text: &str) -> NewMemory {
         chunks: whole(text),
     }
 }
+
+/// A message as an export holds it.
+pub(super) fn recorded(
+    conversation: ConversationId,
+    parent: Option<MessageId>,
+    seq: u64,
+    content: String,
+) -> RestoreMessage {
+    let chunks = whole(&content);
+    let message = Message {
+        id: MessageId::new(),
+        conversation_id: conversation,
+        parent_id: parent,
+        seq,
+        role: Role::User,
+        author: None,
+        content,
+        model: None,
+        client: None,
+        status: None,
+        sources: Vec::new(),
+        usage: None,
+        created_at: Timestamp::from_millis(1),
+        edited_at: None,
+        metadata: None,
+    };
+    RestoreMessage { message, chunks }
+}

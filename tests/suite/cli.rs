@@ -283,6 +283,14 @@ fn a_large_import_is_sent_in_pieces_and_summed_up() {
 }
 
 #[test]
+fn an_empty_import_is_a_mistake() {
+    let daemon = Scripted::new(|_, _| Reply::Fails("internal", ""));
+    let output = run_with_input(&daemon, &["import", "-"], "\n");
+    ended_with(&output, 2);
+    assert!(stderr(&output).contains("empty") && daemon.calls("data.import").is_empty());
+}
+
+#[test]
 fn a_missing_input_is_exit_code_66() {
     let daemon = Scripted::new(|_, _| Reply::Fails("internal", ""));
     let output = run(&daemon, &["import", "absent.json"]);
@@ -342,9 +350,32 @@ fn wrong_settings_are_exit_code_78() {
         nosso(home.path(), &["config", "check", "--config", file.to_str().unwrap()]).output().unwrap();
     ended_with(&output, 78);
     assert!(stderr(&output).contains("embed.threads"), "{}", stderr(&output));
+    let output = nosso(home.path(), &["config", "edit"]).output().unwrap();
+    ended_with(&output, 78);
+    assert!(
+        stderr(&output).contains("no terminal") && stderr(&output).contains("EDITOR"),
+        "{}",
+        stderr(&output)
+    );
     let output = nosso(home.path(), &["config", "edit"]).env("EDITOR", "true").output().unwrap();
     ended_with(&output, 0);
     assert!(home.path().join(".config/nosso/config.toml").exists());
+}
+
+/// The daemon keeps its old settings where the file is wrong; so must those who look for it.
+#[test]
+fn a_broken_config_file_keeps_nobody_from_the_daemon() {
+    let daemon = Scripted::new(|_, _| Reply::Is(found(vec![hit("the deadline")])));
+    let file = daemon.folder().join("config.toml");
+    let socket = daemon.socket();
+    std::fs::write(&file, format!("[embed]\nthread = 2\n[socket]\npath = {socket:?}\n")).unwrap();
+    let search = ["--config", file.to_str().unwrap(), "search", "deadline"];
+    let output = nosso(daemon.folder(), &search).output().unwrap();
+    ended_with(&output, 0);
+    assert!(stdout(&output).contains("the deadline"));
+    assert!(stderr(&output).contains("embed.thread"), "{}", stderr(&output));
+    let output = nosso(daemon.folder(), &["--config", "absent.toml", "search", "deadline"]).output().unwrap();
+    ended_with(&output, 78);
 }
 
 #[test]

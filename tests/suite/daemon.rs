@@ -46,6 +46,41 @@ fn unfinished_request(home: &Home) -> UnixStream {
 }
 
 #[test]
+fn what_people_say_stays_out_of_the_log() {
+    const SECRET: &str = "zanzibar";
+    let home = Home::new();
+    home.configure("[chat]\nprovider = \"extractive\"\n");
+    let mut command = home.nosso(&["serve", "--log", "info"]);
+    command.env("RUST_BACKTRACE", "1");
+    let mut daemon = Daemon::spawn(command);
+    daemon.wait_for_log("ready");
+    let ask = |method: &str, params: Value| call(&home.socket(), method, params);
+    let id = ask("conversation.create", json!({"title": SECRET}))["result"]["id"].clone();
+    let message = json!({"id": uuid::Uuid::now_v7().to_string(), "role": "user", "content": SECRET});
+    let other = json!({"id": message["id"], "role": "user", "content": format!("{SECRET}!")});
+    for (method, params, is_good) in [
+        ("message.append", json!({"conversationId": id, "messages": [message]}), true),
+        ("message.append", json!({"conversationId": id, "messages": [other]}), false),
+        ("message.append", json!({"conversationId": SECRET, "messages": []}), false),
+        ("memory.add", json!({"content": SECRET, "kind": SECRET}), true),
+        ("search.query", json!({"query": SECRET}), true),
+        ("search.query", json!({"query": SECRET, "mode": "semantic"}), false),
+        ("chat.complete", json!({"content": SECRET}), true),
+        ("chat.preview", json!({"content": SECRET, "messageId": SECRET}), false),
+        ("data.import", json!({"data": format!("[{{\"messages\": [{{\"{SECRET}\": 1}}]}}]")}), true),
+        ("data.import", json!({"data": SECRET}), false),
+        (SECRET, json!({}), false),
+    ] {
+        let answer = ask(method, params);
+        assert_eq!(answer["result"].is_object(), is_good, "{method}: {answer}");
+    }
+    daemon.signal(Signal::TERM);
+    daemon.ended(STOP);
+    let log = daemon.whole_log();
+    assert!(log.contains("stopped") && !log.to_lowercase().contains(SECRET), "{log}");
+}
+
+#[test]
 fn a_client_that_hangs_does_not_hold_the_stop_up() {
     let home = Home::new();
     let mut daemon = Daemon::start(&home);

@@ -1,33 +1,29 @@
 //! `nosso demo`: what nosso does, in a minute, on a history of its own: nothing of the person's is read or changed.
 
 mod history;
-mod private;
 
 use std::path::PathBuf;
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::time::Instant;
 
 use super::answer;
 use super::clean;
 use super::context::{self, Context};
+use super::embedded::{self, Embedded};
 use super::exit::{Ended, Failure, Run};
+use super::private::Private;
 use super::search;
 use super::setup::Bars;
 use super::source;
 use super::style::{self, paint};
 use super::text;
 use crate::api::chat::ChatParams;
-use crate::api::methods::{SearchQuery, SystemStatus};
+use crate::api::methods::SearchQuery;
 use crate::api::search::SearchParams;
-use crate::api::system::Empty;
 use crate::client::Client;
+use crate::config::{ChatProvider, Config};
 use crate::error::Result;
 use crate::setup::{self, LlamaServer};
 
 use history::History;
-use private::Private;
 
 /// Searches whose words are in the other language than what they find.
 const SEARCHES: &[&str] = &["gift for mom", "quando viajamos para Lisboa", "humidity sensors in greenhouses"];
@@ -37,10 +33,6 @@ const QUESTIONS: &[&str] = &[
     "Por que o deploy dava 502 e como foi resolvido?",
     "O que devo lembrar ao escolher um restaurante com a Marina?",
 ];
-/// How long the index may stand still before the demo goes on without the rest.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How often the daemon is asked how far the index is.
-const POLL: Duration = Duration::from_millis(150);
 
 /// What `nosso demo` takes.
 #[derive(Debug, clap::Args)]
@@ -63,8 +55,15 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
         false => None,
     };
     step(context, context.words.demo_start);
-    let url = server.as_ref().map(LlamaServer::base_url);
-    let daemon = context::unless_interrupted(async { Ok(Private::start(context, url).await?) }).await?;
+    let answers = |config: &mut Config| {
+        if let Some(server) = &server {
+            config.chat.provider = ChatProvider::Openai;
+            config.chat.openai_url = Some(server.base_url());
+            config.chat.model = None;
+        }
+    };
+    let daemon =
+        context::unless_interrupted(async { Ok(Private::start(context, None, answers).await?) }).await?;
     let shown = context::unless_interrupted(show(&daemon, history, context)).await;
     daemon.stop().await;
     shown?;
@@ -124,44 +123,16 @@ async fn show(daemon: &Private, history: History, context: &mut Context) -> Resu
 
 /// Waits until everything is embedded; without a model, says so and goes on.
 async fn until_the_index_is_complete(client: &Client, context: &mut Context) -> Result<(), Failure> {
-    let bar = progress(context);
-    let (mut fewest, mut last_step) = (u64::MAX, Instant::now());
-    loop {
-        let status = client.call::<SystemStatus>(&Empty {}).await?;
-        if let (false, Some(problem)) = (status.embedding.available, &status.embedding.problem) {
-            bar.finish_and_clear();
-            context.out.warn(&text::fill(context.words.words_only, &[&clean::line(problem)]));
-            return Ok(());
+    match embedded::wait(client, context).await? {
+        Embedded::All(chunks) => step(context, &text::fill(context.words.demo_indexed, &[&chunks])),
+        Embedded::NoModel(problem) => {
+            context.out.warn(&text::fill(context.words.words_only, &[&clean::line(&problem)]));
         }
-        let pending = status.index.pending.max(status.queue.ready + status.queue.leased);
-        let total = status.counts.chunks.max(pending);
-        bar.set_length(total);
-        bar.set_position(total - pending);
-        if pending == 0 {
-            bar.finish_and_clear();
-            step(context, &text::fill(context.words.demo_indexed, &[&status.counts.chunks]));
-            return Ok(());
-        }
-        if pending < fewest {
-            (fewest, last_step) = (pending, Instant::now());
-        } else if last_step.elapsed() > PATIENCE {
-            bar.finish_and_clear();
+        Embedded::NotAll(pending) => {
             context.out.warn(&text::fill(context.words.not_embedded_yet, &[&pending]));
-            return Ok(());
         }
-        tokio::time::sleep(POLL).await;
     }
-}
-
-fn progress(context: &Context) -> ProgressBar {
-    if !context.out.live {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("  {bar:30.cyan} {pos}/{len} {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr())
-        .with_style(style)
-        .with_message(context.words.demo_embedding)
+    Ok(())
 }
 
 fn step(context: &mut Context, text: &str) {

@@ -82,6 +82,7 @@ impl Generations {
 
     /// The model is gone or its files changed: the next [`Generations::refresh`] starts it again, or says why not.
     pub(in crate::memory) async fn start_anew(&self, error: &Error) {
+        let _alone = self.changing.lock().await;
         self.replace_configured(None, Some(error.full_text())).await;
     }
 
@@ -174,16 +175,18 @@ impl Generations {
     /// Closes the indexes and stops the models.
     pub(in crate::memory) async fn close(&self) {
         let _alone = self.changing.lock().await;
-        let state = std::mem::take(&mut *self.write());
-        let State { opened: _, serving, building, configured, problem: _ } = state;
-        let mut embedders: Vec<Embedder> = configured.map(|(_, embedder)| embedder).into_iter().collect();
+        self.take_apart().await;
+    }
+
+    /// Closes and stops what is open; the state is that of the beginning.
+    async fn take_apart(&self) {
+        let State { opened: _, serving, building, configured, problem: _ } =
+            std::mem::take(&mut *self.write());
         for generation in [serving, building].into_iter().flatten() {
-            embedders.extend(generation.embedder);
             close_index(generation.index).await;
+            self.stop_unless_used(generation.embedder).await;
         }
-        for embedder in embedders {
-            embedder.stop().await;
-        }
+        self.stop_unless_used(configured.map(|(_, embedder)| embedder)).await;
     }
 
     /// Opens the generations that the store knows, and removes the folders of those that it does not.
@@ -219,25 +222,15 @@ impl Generations {
             close_index(index).await;
             let reopened = self.open_generation(store, space, embedder).await;
             if reopened.is_err() {
-                self.begin_anew().await;
+                // forgotten, so that the next refresh opens everything from the store
+                self.take_apart().await;
+                self.settings_changed();
             }
             let reopened = reopened?;
             let mut state = self.write();
             if is_serving { state.serving = Some(reopened) } else { state.building = Some(reopened) }
         }
         Ok(())
-    }
-
-    /// Forgets everything that is open, so that the next [`Generations::refresh`] opens it from the store.
-    async fn begin_anew(&self) {
-        let State { opened: _, serving, building, configured, problem: _ } =
-            std::mem::take(&mut *self.write());
-        self.settings_changed();
-        for generation in [serving, building].into_iter().flatten() {
-            close_index(generation.index).await;
-            self.stop_unless_used(generation.embedder).await;
-        }
-        self.stop_unless_used(configured.map(|(_, embedder)| embedder)).await;
     }
 
     async fn open_generation(

@@ -138,14 +138,50 @@ async fn a_lease_that_ran_out_is_reclaimed_and_in_the_end_given_up() {
 }
 
 #[tokio::test]
-async fn opening_ends_every_lease_and_counts_no_try() {
+async fn opening_ends_every_lease_and_counts_a_try() {
     let (store, _, space) = filled(&["one"]).await;
     let old = store.lease(space, 1, TTL).await.unwrap();
     let store = store.reopen().await;
     assert_eq!(counts(&store).await, (1, 0, 0));
     let new = store.lease(space, 1, TTL).await.unwrap();
-    assert_eq!(new[0].attempts, 1);
+    assert_eq!(new[0].attempts, 2, "a crash counts as a failed try");
     assert_ne!(old[0].lease, new[0].lease);
+}
+
+/// A text whose embedding kills the process, among others that do not.
+#[tokio::test]
+async fn a_text_that_kills_the_daemon_is_given_up_and_the_others_are_done() {
+    let (mut store, _, space) = filled(&["one", "two", "poison", "three"]).await;
+    let mut crashes = 0;
+    loop {
+        hurry(&store);
+        let jobs = store.lease(space, 32, TTL).await.unwrap();
+        if jobs.is_empty() {
+            break;
+        }
+        if jobs.iter().any(|job| job.text.as_deref() == Some("poison")) {
+            crashes += 1;
+            assert!(crashes <= MAX_ATTEMPTS, "it is tried for ever");
+            store = store.reopen().await;
+        } else {
+            store.complete(&jobs).await.unwrap();
+        }
+    }
+    assert_eq!((crashes, counts(&store).await), (MAX_ATTEMPTS, (0, 0, 1)));
+    let dead = JobList { state: Some(JobState::Dead), ..JobList::default() };
+    let job = store.jobs(dead).await.unwrap().items.remove(0);
+    assert!(job.last_error.unwrap().contains("killed"));
+    assert_eq!(store.indexed_chunks(space).await.unwrap(), [1, 2, 4]);
+}
+
+#[tokio::test]
+async fn after_a_second_crash_a_job_waits() {
+    let (mut store, _, space) = filled(&["one"]).await;
+    for n_due in [1, 1, 0] {
+        assert_eq!(store.lease(space, 1, TTL).await.unwrap().len(), n_due);
+        store = store.reopen().await;
+    }
+    assert!(store.next_due(space).await.unwrap().is_some());
 }
 
 #[tokio::test]

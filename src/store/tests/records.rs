@@ -10,7 +10,7 @@ use crate::model::{
     AnswerStatus, ConversationId, Message, MessageId, Metadata, Role, Source, SourceKind, Timestamp, Usage,
 };
 use crate::store::testing::{append, client, said, store, whole};
-use crate::store::{AnswerUpdate, Append, NewConversation, NewMessage};
+use crate::store::{Append, NewConversation, NewMessage};
 
 fn metadata(key: &str) -> Metadata {
     let mut metadata = Metadata::new();
@@ -267,26 +267,6 @@ async fn a_new_text_takes_new_chunks_and_new_words() {
     assert_eq!(unchunked.kind(), Kind::Internal);
     let outside = store.update_message(update(Some("é"), Patch::Keep), Some(whole("x"))).await.unwrap_err();
     assert_eq!(outside.kind(), Kind::Internal);
-}
-
-#[tokio::test]
-async fn a_partial_answer_is_completed() {
-    let store = store().await;
-    let c = store.conversation_of("c", None).await;
-    let partial =
-        NewMessage { role: Role::Assistant, status: Some(AnswerStatus::Cancelled), ..said("The ans") };
-    let id = store.append(append(c, vec![partial])).await.unwrap().messages[0].id;
-    let update = AnswerUpdate {
-        content: "The answer".into(),
-        status: AnswerStatus::Complete,
-        sources: vec![source()],
-        usage: Some(Usage { prompt_tokens: None, completion_tokens: Some(2) }),
-        model: Some("m".into()),
-        chunks: whole("The answer"),
-    };
-    let answer = store.set_answer(id, update).await.unwrap();
-    assert_eq!((answer.status, answer.edited_at), (Some(AnswerStatus::Complete), None));
-    assert_eq!(store.message(id).await.unwrap(), answer);
 }
 
 #[tokio::test]

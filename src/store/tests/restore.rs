@@ -4,8 +4,8 @@ use crate::api::Patch;
 use crate::api::conversation::ConversationUpdate;
 use crate::api::message::MessageUpdate;
 use crate::api::system::Counts;
-use crate::model::{Conversation, ConversationId, Memory, Message, MessageId, Role, Timestamp};
-use crate::store::testing::{Temporary, append, fact, said, store, whole};
+use crate::model::{Conversation, ConversationId, Memory, Message, MessageId, Role};
+use crate::store::testing::{Temporary, append, fact, recorded, said, store, whole};
 use crate::store::{
     NewMemory, NewMessage, RecordKind, RestoreBatch, RestoreMemory, RestoreMessage, Restored,
 };
@@ -112,26 +112,7 @@ async fn records_may_come_in_any_order_and_one_by_one() {
 }
 
 fn message(conversation: ConversationId, parent: Option<MessageId>, seq: u64) -> RestoreMessage {
-    RestoreMessage {
-        message: Message {
-            id: MessageId::new(),
-            conversation_id: conversation,
-            parent_id: parent,
-            seq,
-            role: Role::User,
-            author: None,
-            content: "text".into(),
-            model: None,
-            client: None,
-            status: None,
-            sources: Vec::new(),
-            usage: None,
-            created_at: Timestamp::from_millis(1),
-            edited_at: None,
-            metadata: None,
-        },
-        chunks: whole("text"),
-    }
+    recorded(conversation, parent, seq, "text".into())
 }
 
 #[tokio::test]
@@ -185,4 +166,59 @@ async fn a_history_without_a_head_ends_in_its_last_message() {
     let stored = store.conversation(c).await.unwrap();
     assert_eq!((stored.head_message_id, stored.message_count), (parent, 6));
     assert_eq!(store.branch(c, None, 1000).await.unwrap().len(), 6);
+}
+
+/// One branch of `n` messages.
+fn long_history(conversation: ConversationId, n: u64) -> RestoreBatch {
+    let mut parent = None;
+    let messages = (1..=n).map(|seq| {
+        let next = message(conversation, parent, seq);
+        parent = Some(next.message.id);
+        next
+    });
+    RestoreBatch { messages: messages.collect(), ..RestoreBatch::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_writes_get_their_turn_while_a_long_history_comes_in() {
+    const N: u64 = 5_000;
+    let store = store().await;
+    let c = store.conversation_of("c", None).await;
+    let other = store.conversation_of("other", None).await;
+    let coming = tokio::spawn({
+        let store = store.store.clone();
+        async move { store.restore(long_history(c, N)).await.unwrap() }
+    });
+    while store.counts().await.unwrap().messages == 0 {
+        tokio::task::yield_now().await;
+    }
+    store.say(other, "meanwhile").await;
+    let stored = store.counts().await.unwrap().messages;
+    assert!(stored < N, "the append waited for all of {stored}");
+    assert_eq!(coming.await.unwrap().added.messages, N);
+    assert_eq!(store.branch(c, None, usize::MAX).await.unwrap().len() as u64, N);
+}
+
+#[tokio::test]
+async fn what_was_broken_off_goes_on_when_it_comes_again() {
+    let store = store().await;
+    let c = store.conversation_of("c", None).await;
+    let mut batch = long_history(c, 500);
+    batch.messages[450].message.content = "boom".into();
+    batch.messages[450].chunks = whole("boom");
+    store
+        .sql()
+        .execute_batch(
+            "CREATE TRIGGER broken BEFORE INSERT ON message WHEN new.content = 'boom'
+             BEGIN SELECT RAISE(ABORT, 'a broken disk'); END",
+        )
+        .unwrap();
+    let error = store.restore(batch.clone()).await.unwrap_err();
+    let stored = store.counts().await.unwrap().messages;
+    assert!(stored > 0 && stored < 450, "{stored}");
+    assert!(error.to_string().contains(&format!("{stored} messages")), "{error}");
+    store.sql().execute_batch("DROP TRIGGER broken").unwrap();
+    let restored = store.restore(batch).await.unwrap();
+    assert_eq!((restored.existing.messages, restored.added.messages), (stored, 500 - stored));
+    assert_eq!(store.branch(c, None, usize::MAX).await.unwrap().len(), 500);
 }

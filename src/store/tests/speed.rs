@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::config::Durability;
 use crate::model::ConversationId;
-use crate::store::testing::{append, options, said};
-use crate::store::{LexicalQuery, Options, Store, append as appending, open};
+use crate::store::testing::{append, options, recorded, said};
+use crate::store::{LexicalQuery, Options, RestoreBatch, Store, append as appending, open};
 
 fn text(n: usize) -> String {
     // a small vocabulary with a long tail, about 600 bytes
@@ -166,4 +166,25 @@ async fn a_large_store() {
     let begun = Instant::now();
     Store::open(full(folder.path())).await.unwrap();
     println!("open: {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "prints figures"]
+async fn records_that_come_in() {
+    for n in [1_000, 2_000, 4_000, 8_000] {
+        let folder = tempfile::tempdir_in("target").unwrap();
+        let store = Store::open(full(folder.path())).await.unwrap();
+        let id = begin(&store).await;
+        let mut parent = None;
+        let messages = (0..n).map(|at| {
+            let message = recorded(id, parent, at as u64 + 1, text(at));
+            parent = Some(message.message.id);
+            message
+        });
+        let batch = RestoreBatch { messages: messages.collect(), ..RestoreBatch::default() };
+        let begun = Instant::now();
+        let restored = store.restore(batch).await.unwrap();
+        assert_eq!(restored.added.messages, n as u64);
+        println!("{n} messages in one batch: {:.0}/s", n as f64 / begun.elapsed().as_secs_f64());
+    }
 }

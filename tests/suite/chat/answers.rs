@@ -204,3 +204,29 @@ async fn a_language_model_is_told_what_always_holds() {
     let preview = wire.call("chat.preview", json!({"content": QUESTION})).await;
     assert!(text_of(&preview["messages"]).contains("small pull requests"), "{preview}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_question_asked_before_is_no_source_but_its_answer_is() {
+    let house = House::start().await;
+    house.script(Script::Stream(words(&[EARLIER])));
+    house.call("chat.complete", json!({"content": QUESTION})).await;
+    let again = format!(" {} ", QUESTION.to_uppercase());
+    let preview = house.call("chat.preview", json!({"content": again})).await;
+    let sources: Vec<&Value> = preview["sources"].as_array().unwrap().iter().map(|it| &it["text"]).collect();
+    assert_eq!(sources, [&json!(EARLIER)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn preferences_of_other_projects_do_not_crowd_out_those_that_hold() {
+    let house = House::start().await;
+    tell(&house).await;
+    for n in 0..210 {
+        let content = format!("Elsewhere {n}");
+        house
+            .call("memory.add", json!({"kind": "preference", "content": content, "project": "/other"}))
+            .await;
+    }
+    let preview = house.call("chat.preview", json!({"content": QUESTION})).await;
+    let prompt = text_of(&preview["messages"]);
+    assert!(prompt.contains("Prefiro respostas curtas.") && !prompt.contains("Elsewhere"), "{prompt}");
+}

@@ -105,6 +105,35 @@ async fn a_client_that_goes_away_takes_its_whole_answer_back() {
     }
 }
 
+/// A whole answer to the words of a slow model, begun before the daemon was told to stop.
+async fn answered_at_a_stop(n_words: usize) -> Value {
+    let mut house = House::start().await;
+    let drip = (1..=n_words).map(|n| format!("{n} ")).collect();
+    house.script(Script::Drip(drip, std::time::Duration::from_millis(300)));
+    let mut wire = house.open(Kind::Line).await;
+    wire.send_json(request("chat.complete", json!({"content": QUESTION}))).await;
+    asked(&house, 1).await;
+    house.daemon.signal(rustix::process::Signal::TERM);
+    let answer = wire.receive().await.expect("an answer")["result"].clone();
+    assert_eq!(house.daemon.ended(nosso::api::limits::STOP_DEADLINE).code(), Some(0));
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_answer_is_finished_when_the_daemon_stops() {
+    let answer = answered_at_a_stop(4).await;
+    assert_eq!((&answer["status"], &answer["content"]), (&json!("complete"), &json!("1 2 3 4 ")), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_takes_too_long_is_given_as_far_as_it_came() {
+    let answer = answered_at_a_stop(100).await;
+    assert_eq!(answer["status"], "cancelled", "{answer}");
+    let content = answer["content"].as_str().unwrap();
+    assert!(content.starts_with("1 2 3 4 "), "it had some seconds: {answer}");
+    assert!(answer["answerId"].is_string(), "and is kept: {answer}");
+}
+
 /// Waits until the model was asked `n` times.
 async fn asked(house: &House, n: usize) {
     let began = std::time::Instant::now();

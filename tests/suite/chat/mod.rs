@@ -16,7 +16,7 @@ use crate::support::scripted::{Script, Scripted};
 struct House {
     home: Home,
     model: Scripted,
-    _daemon: Daemon,
+    daemon: Daemon,
 }
 
 impl House {
@@ -26,7 +26,7 @@ impl House {
         let home = Home::new();
         configure(&home, &model.url, "");
         let daemon = Daemon::start(&home);
-        Self { home, model, _daemon: daemon }
+        Self { home, model, daemon }
     }
 
     async fn open(&self, kind: Kind) -> Wire {

@@ -12,7 +12,7 @@ use crate::support::wait_for;
 use crate::tiny_model;
 
 /// How long the queue may take to run empty.
-const DRAIN: Duration = Duration::from_secs(60);
+const DRAIN: Duration = Duration::from_secs(120);
 /// What a stop may take.
 pub const STOP: Duration = Duration::from_secs(8);
 

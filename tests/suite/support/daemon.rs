@@ -126,6 +126,12 @@ impl Daemon {
         status
     }
 
+    /// All of its log, once it has ended.
+    pub fn whole_log(&mut self) -> String {
+        self.log.extend(self.lines.try_iter());
+        self.log.join("\n")
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.process.id()

@@ -1,18 +1,19 @@
-//! A daemon of the demo's own: in a temporary folder, with the person's models and chat settings, gone afterwards.
+//! A daemon of a subcommand's own: in a temporary folder, with the person's models and settings, gone afterwards.
 
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use super::super::context::{self, Context};
-use super::super::settings;
+use super::context::{self, Context};
+use super::settings;
 use crate::client::Client;
+use crate::config::Config;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::model::ClientRef;
 
@@ -33,15 +34,22 @@ pub struct Private {
 }
 
 impl Private {
-    /// Starts the daemon and waits until it listens. `openai_url`: a model server that answers, in place of the
-    /// person's settings.
-    pub async fn start(context: &Context, openai_url: Option<String>) -> Result<Self> {
+    /// Starts the daemon and waits until it listens. `data`: where its store lies, and stays; none: in the temporary
+    /// folder. `change`: what differs from the person's settings.
+    pub async fn start(
+        context: &Context,
+        data: Option<&Path>,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<Self> {
         let folder = folder()?;
-        let base = |name: &str| folder.path().join(name);
-        prepare(&base, context, openai_url)?;
+        let base = |name: &str| match (name, data) {
+            ("data", Some(data)) => data.to_owned(),
+            _ => folder.path().join(name),
+        };
+        prepare(&base, context, change)?;
 
-        let log =
-            fs::File::create(base("daemon.log")).doing(Kind::Storage, "make the log of the demo's daemon")?;
+        let log = fs::File::create(base("daemon.log"))
+            .doing(Kind::Storage, "make the log of the private daemon")?;
         let program = std::env::current_exe().doing(Kind::Storage, "find this program's own file")?;
         let mut command = Command::new(program);
         command
@@ -61,7 +69,7 @@ impl Private {
             command.env(name, base(place));
         }
         command.env("XDG_STATE_HOME", base("state")).env("XDG_RUNTIME_DIR", base("run"));
-        let child = command.spawn().doing(Kind::Internal, "start the demo's daemon")?;
+        let child = command.spawn().doing(Kind::Internal, "start the private daemon")?;
 
         let socket = base("run").join("nosso/nosso.sock");
         let mut daemon = Self { child, folder, socket };
@@ -94,12 +102,12 @@ impl Private {
                 Err(error) => {
                     if let Ok(Some(status)) = self.child.try_wait() {
                         return Err(Error::internal(format!(
-                            "start the demo's daemon: it ended with {status}\n{}",
+                            "start the private daemon: it ended with {status}\n{}",
                             self.last_log_lines()
                         )));
                     }
                     if Instant::now() > deadline {
-                        return Err(error.while_doing("wait for the demo's daemon"));
+                        return Err(error.while_doing("wait for the private daemon"));
                     }
                 }
             }
@@ -117,7 +125,7 @@ impl Private {
 /// A temporary folder whose path leaves room for the socket's.
 fn folder() -> Result<tempfile::TempDir> {
     let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix("nosso-demo-");
+    let builder = builder.prefix("nosso-private-");
     let folder = builder.tempdir().doing(Kind::Storage, "make a temporary folder")?;
     let longest = folder.path().join("run/nosso/nosso.sock");
     match longest.as_os_str().len() <= MAX_SOCKET_PATH_BYTES {
@@ -127,25 +135,32 @@ fn folder() -> Result<tempfile::TempDir> {
 }
 
 /// Folders for one user only, the person's models, and the person's settings without their places.
-fn prepare(base: &impl Fn(&str) -> PathBuf, context: &Context, openai_url: Option<String>) -> Result<()> {
-    let doing = "prepare the demo's folder";
-    for place in ["data/nosso", "config/nosso", "cache", "state", "run"] {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(base(place)).doing(Kind::Storage, doing)?;
+fn prepare(
+    base: &impl Fn(&str) -> PathBuf,
+    context: &Context,
+    change: impl FnOnce(&mut Config),
+) -> Result<()> {
+    let doing = "prepare the private daemon's folder";
+    for (place, below) in [("data", "nosso"), ("config", "nosso"), ("cache", ""), ("state", ""), ("run", "")]
+    {
+        let folder = base(place).join(below);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).doing(Kind::Storage, doing)?;
     }
     for (real, name) in [(context.paths.models(), "models"), (context.paths.libraries(), "lib")] {
-        symlink(real, base("data/nosso").join(name)).doing(Kind::Storage, doing)?;
+        let link = base("data").join("nosso").join(name);
+        // a store that is used again has links, perhaps to where the models were then
+        if fs::symlink_metadata(&link).is_ok_and(|found| found.is_symlink()) {
+            fs::remove_file(&link).doing(Kind::Storage, doing)?;
+        }
+        symlink(real, link).doing(Kind::Storage, doing)?;
     }
     let mut loaded = settings::load(&context.paths, &context.global)?;
     loaded.config.socket.path = None;
-    if let Some(url) = openai_url {
-        loaded.config.chat.provider = crate::config::ChatProvider::Openai;
-        loaded.config.chat.openai_url = Some(url);
-        loaded.config.chat.model = None;
-    }
-    fs::write(base("config/nosso").join("config.toml"), loaded.to_toml()).doing(Kind::Storage, doing)
+    change(&mut loaded.config);
+    fs::write(base("config").join("nosso/config.toml"), loaded.to_toml()).doing(Kind::Storage, doing)
 }
 
-/// Variables that must not reach the demo's daemon: settings (they are in its config file already), and what systemd
+/// Variables that must not reach the private daemon: settings (they are in its config file already), and what systemd
 /// gave to us alone.
 fn foreign_variables(names: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let of_systemd = [
