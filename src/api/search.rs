@@ -127,6 +127,9 @@ pub struct Hit {
     pub spans: Vec<Span>,
     /// How well it fits; larger is better, comparable within one answer only.
     pub score: f64,
+    /// Other messages and memories that say just the same; they are no hits of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duplicates: Vec<uuid::Uuid>,
     /// Messages before it in the conversation, oldest first.
     pub before: Vec<Neighbour>,
     /// Messages after it.
@@ -164,15 +167,18 @@ pub struct Neighbour {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Explain {
-    /// Every leg that took part: "lexical", "semantic".
+    /// Every kind of evidence: "words" (of the text and its neighbours), "conversation", "pairs" (of words that
+    /// stand together), "forms" (just as asked), "meaning", "tokens", "speaker", "date".
     pub legs: Vec<Leg>,
+    /// It is in another language than the question, so that words count little.
+    pub foreign: bool,
     /// Words of the query that were searched.
     pub terms: Vec<String>,
     /// Words that were left out because they are too common to tell anything.
     pub pruned: Vec<String>,
 }
 
-/// What one way of searching said about a hit.
+/// What one kind of evidence said about a hit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Leg {

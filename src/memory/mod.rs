@@ -3,6 +3,7 @@
 
 mod answer;
 mod ask;
+mod asked;
 mod check;
 mod chunk;
 mod cite;
@@ -14,6 +15,7 @@ mod fusion;
 mod generations;
 mod highlight;
 mod language;
+mod meaning;
 mod memories;
 mod messages;
 mod notes;

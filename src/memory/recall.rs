@@ -1,31 +1,26 @@
-//! Finding again: the lexical and the semantic search side by side, put together, and their hits made readable.
+//! Finding again: candidates by words and by meaning, all evidence for each put together, the best made readable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
-use super::fusion::{self, Fused, LEXICAL_WEIGHT, Ranked, SEMANTIC_WEIGHT, Scale};
-use super::generations::{self, NOT_YET, blocking};
+use super::asked::Asked;
+use super::fusion::{self, Candidate, LATE_CANDIDATES, TERMS, Term};
+use super::meaning::Meaning;
 use super::{Memory, check, chunk, highlight};
 use crate::api::limits::MAX_HITS;
-use crate::api::search::{Explain, Hit, Leg, SearchFilter, SearchMode, SearchParams, SearchResult, Served};
-use crate::error::{Error, Kind, Result};
-use crate::model::ChunkRange;
+use crate::api::search::{Explain, Hit, Leg, SearchMode, SearchParams, SearchResult, Served};
+use crate::error::{Kind, Result};
 use crate::store::{Item, ItemText, LexicalQuery, LexicalResult};
+use crate::text::block_range;
 
 /// Hits unless the client says how many.
 const DEFAULT_HITS: u32 = 10;
 /// Neighbouring messages on each side at most.
 const MAX_CONTEXT: u32 = 10;
-/// Hits of each leg that are put together; more are asked for where more are wanted.
-const POOL: usize = 100;
-/// Passages of one message may crowd the semantic list, so that many more chunks are asked for than items wanted.
-const CHUNKS_PER_ITEM: usize = 2;
-
-/// A semantic search's items, best first, with the chunk of each that fits best.
-#[derive(Default)]
-struct SemanticResult {
-    hits: Vec<(Item, f64)>,
-    chunks: HashMap<Item, ChunkRange>,
-}
+/// Candidates that words bring; more are asked for where more hits are wanted.
+const WORDS_POOL: usize = 300;
+/// Candidates that meaning brings.
+const MEANING_POOL: usize = 100;
 
 impl Memory {
     /// Searches. Never writes, never waits for stored text to be embedded; without a model it goes by words alone
@@ -35,29 +30,33 @@ impl Memory {
         check::query(&query)?;
         let limit = limit.unwrap_or(DEFAULT_HITS).clamp(1, MAX_HITS) as usize;
         let context = context.unwrap_or(0).min(MAX_CONTEXT);
-        let pool = POOL.max(limit);
-        let lexical = async {
+        let asked = self.asked(&query).await?;
+        let words = async {
             match mode {
                 SearchMode::Semantic => Ok(None),
                 SearchMode::Hybrid | SearchMode::Lexical => {
-                    let (text, filter) = (query.clone(), filter.clone());
-                    let query = LexicalQuery { text, filter, limit: pool, ..LexicalQuery::default() };
+                    let query = LexicalQuery {
+                        text: query.clone(),
+                        weights: asked.word_weights(),
+                        filter: filter.clone(),
+                        limit: WORDS_POOL.max(limit),
+                    };
                     self.store().lexical(query).await.map(Some)
                 }
             }
         };
-        let semantic = async {
+        let meaning = async {
             match mode {
                 SearchMode::Lexical => Ok(None),
                 SearchMode::Hybrid | SearchMode::Semantic => {
-                    self.semantic(&query, &filter, pool).await.map(Some)
+                    self.meaning(&query, &filter, MEANING_POOL.max(limit)).await.map(Some)
                 }
             }
         };
-        let (lexical, semantic) = tokio::join!(lexical, semantic);
+        let (words, meaning) = tokio::join!(words, meaning);
         let mut served = Served { lexical: false, semantic: false, pending: 0, problem: None };
-        let semantic = match semantic {
-            Ok(semantic) => semantic,
+        let mut meaning = match meaning {
+            Ok(meaning) => meaning,
             // meaning alone was asked for: words must not stand in for it
             Err(error) if mode == SearchMode::Semantic => return Err(error),
             Err(error) => {
@@ -65,41 +64,29 @@ impl Memory {
                 None
             }
         };
-        let lexical = lexical?;
-        served.lexical = lexical.is_some();
-        served.semantic = semantic.is_some();
+        let words = words?;
+        served.lexical = words.is_some();
+        served.semantic = meaning.is_some();
         served.pending = self.pending().await?;
-        let (lexical, semantic) = (lexical.unwrap_or_default(), semantic.unwrap_or_default());
+        let words = words.unwrap_or_default();
 
-        let by_words: Vec<(Item, f64)> =
-            lexical.hits.iter().filter(|hit| hit.turn > 0.0).map(|hit| (hit.item, hit.score)).collect();
-        let legs = [
-            Ranked { name: "lexical", weight: LEXICAL_WEIGHT, scale: Scale::FromZero, hits: &by_words },
-            Ranked {
-                name: "semantic",
-                weight: SEMANTIC_WEIGHT,
-                scale: Scale::WithinList,
-                hits: &semantic.hits,
-            },
-        ];
-        let mut fused = fusion::fuse(&legs);
-        fused.truncate(limit);
-        let names: Vec<&str> = legs.iter().map(|leg| leg.name).collect();
-        let items = fused.iter().map(|hit| hit.key).collect();
-        let mut texts: HashMap<Item, ItemText> =
-            self.store().passages(items, context).await?.into_iter().map(|text| (text.item, text)).collect();
-        let mut hits: Vec<Hit> = Vec::with_capacity(fused.len());
-        for fused in fused {
-            let Some(text) = texts.remove(&fused.key) else { continue };
-            let mut hit = readable(text, semantic.chunks.get(&fused.key), &lexical.terms, fused.score);
-            hit.explain = explain.then(|| explained(&fused, &names, &lexical));
-            hits.push(hit);
+        let mut candidates = candidates(&words, meaning.as_ref());
+        self.add_circumstances(&asked, &mut candidates).await?;
+        if let Some(meaning) = &mut meaning {
+            meaning.add_cosines(self.store(), &mut candidates).await?;
         }
-        // of equally good hits the newer comes first
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.created_at.cmp(&a.created_at)));
+        fusion::rank(&mut candidates);
+        if let Some(meaning) = &mut meaning {
+            let first = candidates.len().min(LATE_CANDIDATES);
+            meaning.add_late(&asked, &mut candidates[..first]).await?;
+            fusion::rank(&mut candidates);
+        }
+        let hits = self.readable(candidates, &words, meaning.as_ref(), limit, context, explain).await?;
         Ok(SearchResult { hits, served })
     }
+}
 
+impl Memory {
     /// Passages that are not embedded yet.
     pub(super) async fn pending(&self) -> Result<u64> {
         match self.0.generations.leg() {
@@ -116,69 +103,79 @@ impl Memory {
         }
     }
 
-    async fn semantic(&self, query: &str, filter: &SearchFilter, pool: usize) -> Result<SemanticResult> {
-        let Some(mut leg) = self.0.generations.leg() else {
-            let problem = self.0.generations.problem().unwrap_or_else(|| NOT_YET.into());
-            return Err(Error::new(Kind::ModelUnavailable, format!("search by meaning: {problem}")));
-        };
-        loop {
-            let (space, embedder) = (leg.space.id, leg.embedder.clone());
-            let searched = self.semantic_in(leg, query, filter, pool).await;
-            // another generation or another model may have taken over under the search
-            match self.0.generations.leg() {
-                Some(now)
-                    if searched.is_err() && (now.space.id != space || !now.embedder.is_same(&embedder)) =>
-                {
-                    leg = now;
-                }
-                _ => return searched,
-            }
-        }
-    }
-
-    async fn semantic_in(
+    /// The best candidates with their passages, neighbours and, where asked for, explanations. The same text counts
+    /// once: what repeats it is named in its hit.
+    async fn readable(
         &self,
-        leg: generations::Leg,
-        query: &str,
-        filter: &SearchFilter,
-        pool: usize,
-    ) -> Result<SemanticResult> {
-        let (vector, among) = tokio::try_join!(
-            leg.embedder.embed_query(query.to_owned()),
-            self.store().chunks_matching(filter)
-        )?;
-        let index = leg.index;
-        let neighbours =
-            blocking(move || index.search(&vector, pool * CHUNKS_PER_ITEM, among.as_deref())).await?;
-        let cosines: HashMap<u32, f64> =
-            neighbours.iter().map(|neighbour| (neighbour.id, f64::from(neighbour.cosine))).collect();
-        let found =
-            self.store().chunk_items(neighbours.iter().map(|neighbour| neighbour.id).collect()).await?;
-        let mut best: HashMap<Item, (f64, ChunkRange)> = HashMap::new();
-        for chunk in found {
-            let cosine = cosines.get(&chunk.chunk).copied().unwrap_or(f64::MIN);
-            let range = ChunkRange { view: 0, start: chunk.start, end: chunk.end };
-            let entry = best.entry(chunk.item).or_insert((f64::MIN, range));
-            if cosine > entry.0 {
-                *entry = (cosine, range);
+        candidates: Vec<Candidate<Item>>,
+        words: &LexicalResult,
+        meaning: Option<&Meaning>,
+        limit: usize,
+        context: u32,
+        explain: bool,
+    ) -> Result<Vec<Hit>> {
+        let ranks = explain.then(|| Ranks::of(&candidates));
+        let blocks: HashMap<Item, Range<u32>> =
+            words.hits.iter().filter_map(|hit| Some((hit.item, hit.block.clone()?))).collect();
+        let mut hits: Vec<Hit> = Vec::with_capacity(limit);
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut rest = candidates.into_iter().peekable();
+        while hits.len() < limit && rest.peek().is_some() {
+            let some: Vec<Candidate<Item>> = rest.by_ref().take(limit - hits.len()).collect();
+            let items = some.iter().map(|candidate| candidate.key).collect();
+            let texts = self.store().passages(items, context).await?;
+            let mut texts: HashMap<Item, ItemText> =
+                texts.into_iter().map(|text| (text.item, text)).collect();
+            for candidate in some {
+                let Some(text) = texts.remove(&candidate.key) else { continue };
+                let same = text.content.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+                if let Some(first) = seen.get(&same) {
+                    hits[*first].duplicates.push(text.id);
+                    continue;
+                }
+                seen.insert(same, hits.len());
+                let found = meaning.and_then(|meaning| meaning.passage(candidate.key));
+                let found = found.or_else(|| {
+                    let block = blocks.get(&candidate.key)?.clone();
+                    block_range(&text.content, block)
+                });
+                let mut hit = readable(text, found, &words.terms, candidate.score());
+                hit.explain = ranks.as_ref().map(|ranks| ranks.explained(&candidate, words));
+                hits.push(hit);
             }
         }
-        let mut hits: Vec<(Item, f64)> = best.iter().map(|(item, (cosine, _))| (*item, *cosine)).collect();
-        hits.sort_by(|a, b| b.1.total_cmp(&a.1));
-        hits.truncate(pool);
-        Ok(SemanticResult {
-            hits,
-            chunks: best.into_iter().map(|(item, (_, range))| (item, range)).collect(),
-        })
+        // of equally good hits the newer comes first
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.created_at.cmp(&a.created_at)));
+        Ok(hits)
     }
 }
 
-/// A hit with the passage that fits: the chunk that the semantic search found, or else the one with most of the
-/// query's words.
-fn readable(text: ItemText, found: Option<&ChunkRange>, terms: &[String], score: f64) -> Hit {
+/// Everything that words or meaning found, once each, with what words say of it.
+fn candidates(words: &LexicalResult, meaning: Option<&Meaning>) -> Vec<Candidate<Item>> {
+    let mut candidates: Vec<Candidate<Item>> = Vec::new();
+    let mut known = HashSet::new();
+    for hit in &words.hits {
+        let mut candidate = Candidate::new(hit.item);
+        candidate.note(Term::Near, hit.near);
+        candidate.note(Term::Session, hit.session);
+        candidate.note(Term::Pairs, hit.pairs);
+        candidate.note(Term::Surface, hit.surface);
+        known.insert(hit.item);
+        candidates.push(candidate);
+    }
+    let items = meaning.into_iter().flat_map(Meaning::items);
+    candidates.extend(items.filter(|item| known.insert(*item)).map(Candidate::new));
+    candidates
+}
+
+/// A hit with the passage that fits: the one that was found, or else the one with most of the question's words.
+fn readable(text: ItemText, found: Option<Range<usize>>, terms: &[String], score: f64) -> Hit {
     let whole = text.content;
-    let by_words = || highlight::best_chunk(&whole, &chunk::chunk(&whole), terms);
-    let range = found.cloned().or_else(by_words).map(|chunk| chunk.start as usize..chunk.end as usize);
+    let by_words = || {
+        let chunk = highlight::best_chunk(&whole, &chunk::chunk(&whole), terms)?;
+        Some(chunk.start as usize..chunk.end as usize)
+    };
+    let range = found.or_else(by_words);
     // text that changed since it was embedded may be shorter than the chunk says
     let range = range.filter(|range| whole.get(range.clone()).is_some()).unwrap_or(0..whole.len());
     let passage = whole[range.clone()].to_owned();
@@ -197,18 +194,44 @@ fn readable(text: ItemText, found: Option<&ChunkRange>, terms: &[String], score:
         offset: range.start as u64,
         length: whole.len() as u64,
         score,
+        duplicates: Vec::new(),
         before: text.before,
         after: text.after,
         explain: None,
     }
 }
 
-fn explained(fused: &Fused<Item>, names: &[&str], lexical: &LexicalResult) -> Explain {
-    let legs = fused.legs.iter().zip(names).map(|(found, name)| Leg {
-        name: (*name).to_owned(),
-        rank: found.map(|(rank, _, _)| rank),
-        score: found.map(|(_, score, _)| score),
-        contribution: found.map_or(0.0, |(_, _, contribution)| contribution),
-    });
-    Explain { legs: legs.collect(), terms: lexical.terms.clone(), pruned: lexical.pruned.clone() }
+/// The place of every candidate in the list of each kind of evidence.
+struct Ranks([HashMap<Item, u32>; TERMS.len()]);
+
+impl Ranks {
+    fn of(candidates: &[Candidate<Item>]) -> Self {
+        Self(TERMS.map(|term| {
+            let mut known: Vec<(Item, f64)> = candidates
+                .iter()
+                .filter_map(|candidate| Some((candidate.key, candidate.of(term)?)))
+                .filter(|(_, number)| *number != 0.0)
+                .collect();
+            known.sort_by(|a, b| b.1.total_cmp(&a.1));
+            (1..).zip(known).map(|(rank, (item, _))| (item, rank)).collect()
+        }))
+    }
+
+    fn explained(&self, candidate: &Candidate<Item>, words: &LexicalResult) -> Explain {
+        let legs = TERMS.into_iter().map(|term| {
+            let rank = self.0[term as usize].get(&candidate.key).copied();
+            Leg {
+                name: term.name().to_owned(),
+                rank,
+                score: rank.and_then(|_| candidate.of(term)),
+                contribution: candidate.contributions[term as usize],
+            }
+        });
+        Explain {
+            legs: legs.collect(),
+            foreign: candidate.foreign,
+            terms: words.terms.clone(),
+            pruned: words.pruned.clone(),
+        }
+    }
 }

@@ -52,11 +52,13 @@ impl Store {
         .await
     }
 
-    /// What these chunks are parts of, in the order asked; chunks that are gone and memories that no longer hold
-    /// are left out.
-    pub async fn chunk_items(&self, ids: Vec<u32>) -> Result<Vec<ChunkItem>> {
+    /// What these chunks are parts of, in the order asked; chunks that are gone, memories that no longer hold and
+    /// what the filter does not let through are left out.
+    pub async fn chunk_items(&self, ids: Vec<u32>, filter: &SearchFilter) -> Result<Vec<ChunkItem>> {
+        let restriction = Restriction::new(filter);
         self.read(READ_DEADLINE, move |db| {
             let mut statement = db.prepare_cached(CHUNK_ITEM)?;
+            let mut admits = restriction.as_ref().map(|restriction| Admits::new(db, restriction)).transpose()?;
             let now = Timestamp::now().as_millis();
             let mut items = Vec::with_capacity(ids.len());
             for chunk in ids {
@@ -66,10 +68,38 @@ impl Store {
                         Some(message) => Item::Message(message),
                         None => Item::Memory(row.get(1)?),
                     };
-                    items.push(ChunkItem { chunk, item, start: row.get(2)?, end: row.get(3)? });
+                    let found = ChunkItem { chunk, item, start: row.get(2)?, end: row.get(3)? };
+                    if admits.as_mut().map_or(Ok(true), |admits| admits.item(item))? {
+                        items.push(found);
+                    }
                 }
             }
             Ok(items)
+        })
+        .await
+    }
+
+    /// The chunks of these items, of each the first `most`.
+    pub async fn chunks_of(&self, items: Vec<Item>, most: usize) -> Result<Vec<ChunkItem>> {
+        self.read(READ_DEADLINE, move |db| {
+            let mut chunks = Vec::with_capacity(items.len());
+            for item in items {
+                let (sql, number) = match item {
+                    Item::Message(number) => (CHUNKS_OF_MESSAGE, number),
+                    Item::Memory(number) => (CHUNKS_OF_MEMORY, number),
+                };
+                let mut statement = db.prepare_cached(sql)?;
+                let mut rows = statement.query(params![number, most as i64])?;
+                while let Some(row) = rows.next()? {
+                    chunks.push(ChunkItem {
+                        chunk: row.get(0)?,
+                        item,
+                        start: row.get(1)?,
+                        end: row.get(2)?,
+                    });
+                }
+            }
+            Ok(chunks)
         })
         .await
     }
@@ -80,6 +110,54 @@ pub(super) const CHUNK_ITEM: &str = "SELECT k.message_id, k.memory_id, k.start_b
    FROM chunk k LEFT JOIN memory m ON m.id = k.memory_id
    WHERE k.id = ?1 AND (k.memory_id IS NULL
      OR (m.superseded_by IS NULL AND (m.expires_at IS NULL OR m.expires_at > ?2)))";
+
+/// Tells item by item whether a filter lets it through.
+struct Admits<'a> {
+    messages: Option<(rusqlite::CachedStatement<'a>, &'a filter::Condition)>,
+    memories: Option<(rusqlite::CachedStatement<'a>, &'a filter::Condition)>,
+}
+
+impl<'a> Admits<'a> {
+    fn new(db: &'a Connection, restriction: &'a Restriction) -> Result<Self> {
+        let prepare = |condition: &'a Option<filter::Condition>, sql: fn(&filter::Condition) -> String| {
+            let prepared = condition
+                .as_ref()
+                .map(|condition| Ok::<_, rusqlite::Error>((db.prepare_cached(&sql(condition))?, condition)));
+            prepared.transpose()
+        };
+        Ok(Self {
+            messages: prepare(&restriction.messages, admitted_message)?,
+            memories: prepare(&restriction.memories, admitted_memory)?,
+        })
+    }
+
+    fn item(&mut self, item: Item) -> Result<bool> {
+        let (statement, number) = match item {
+            Item::Message(number) => (&mut self.messages, number),
+            Item::Memory(number) => (&mut self.memories, number),
+        };
+        let Some((statement, condition)) = statement else { return Ok(false) };
+        let params: Vec<&dyn rusqlite::ToSql> =
+            std::iter::once(&number as _).chain(condition.values()).collect();
+        Ok(statement.exists(&params[..])?)
+    }
+}
+
+pub(super) fn admitted_message(condition: &filter::Condition) -> String {
+    format!(
+        "SELECT 1 FROM message m CROSS JOIN conversation c ON c.id = m.conversation_id WHERE m.id = ?{}",
+        condition.and_more()
+    )
+}
+
+pub(super) fn admitted_memory(condition: &filter::Condition) -> String {
+    format!("SELECT 1 FROM memory m WHERE m.id = ?{}", condition.and_more())
+}
+
+pub(super) const CHUNKS_OF_MESSAGE: &str =
+    "SELECT id, start_byte, end_byte FROM chunk WHERE message_id = ?1 ORDER BY view, place LIMIT ?2";
+pub(super) const CHUNKS_OF_MEMORY: &str =
+    "SELECT id, start_byte, end_byte FROM chunk WHERE memory_id = ?1 ORDER BY view, place LIMIT ?2";
 
 fn collect(db: &Connection, sql: &str, condition: &filter::Condition, ids: &mut Vec<u32>) -> Result<()> {
     let mut statement = db.prepare_cached(sql)?;

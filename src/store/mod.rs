@@ -9,6 +9,7 @@
 
 mod address;
 mod append;
+mod bylines;
 mod chunks;
 mod connection;
 mod conversations;
@@ -46,6 +47,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+pub use bylines::Byline;
 pub use chunks::ChunkItem;
 pub use hydrate::ItemText;
 pub use lexical::{LexicalHit, LexicalQuery, LexicalResult};

@@ -3,11 +3,26 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::fold::fold;
+
 /// A language whose words are stemmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
+pub enum Language {
+    /// English.
     English,
+    /// Portuguese.
     Portuguese,
+}
+
+impl Language {
+    /// The language of a text; none where its function words do not tell.
+    pub fn of(text: &str) -> Option<Self> {
+        let mut count = Count::default();
+        for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(WORDS_COUNTED) {
+            count.add(&fold(word));
+        }
+        count.language(text)
+    }
 }
 
 /// Words of a text that are counted: a pasted file behind them should not outvote them.

@@ -14,6 +14,7 @@ mod stem;
 
 pub use analysis::Analysis;
 pub use fold::fold;
+pub use language::Language;
 pub use marks::{Mark, Marker, block_range};
 pub use question::{Question, QuestionWord, Term};
 

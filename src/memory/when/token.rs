@@ -2,7 +2,7 @@
 
 use unicode_normalization::char::is_combining_mark;
 
-use super::super::highlight::fold;
+use crate::text::fold;
 
 /// A word, a number or a sign.
 #[derive(Debug, Clone, PartialEq)]

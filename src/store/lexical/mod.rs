@@ -19,12 +19,14 @@ use std::ops::Range;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::filter::Restriction;
 use super::{Item, Store, address};
 use crate::api::search::SearchFilter;
 use crate::error::{Kind, Result};
-use crate::text::{Question, QuestionWord};
+use crate::text::{Question, QuestionWord, fold};
+
 /// What the scores are made with, for working them out in another way.
 #[cfg(test)]
 pub(super) mod constants {
@@ -105,6 +107,30 @@ impl Store {
     /// not found.
     pub async fn lexical(&self, query: LexicalQuery) -> Result<LexicalResult> {
         self.run(Search::new(query)).await
+    }
+
+    /// How much every word of a text tells: by its bytes, the more the fewer texts hold it; a word that tells nothing
+    /// counts as little as one that all texts hold.
+    pub async fn word_weights(&self, text: String) -> Result<Vec<(Range<usize>, f64)>> {
+        let store = self.clone();
+        self.read(RANK_DEADLINE, move |db| {
+            let corpus = postings::corpus(db)?;
+            let budget = postings::row_budget(corpus.n_texts);
+            let question = Question::of(&text);
+            let mut weights: HashMap<String, f64> = HashMap::new();
+            for word in question.words.iter().take(MAX_TERMS) {
+                let holding = store.0.frequencies.of(db, word, budget)?;
+                weights.insert(word.form.clone(), score::rarity(corpus.n_texts, holding as f64));
+            }
+            Ok(text
+                .unicode_word_indices()
+                .map(|(start, word)| {
+                    let weight = weights.get(&fold(word)).copied().unwrap_or(1.0);
+                    (start..start + word.len(), weight.max(1.0))
+                })
+                .collect())
+        })
+        .await
     }
 
     /// As if no word were rare enough to be read.
