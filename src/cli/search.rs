@@ -229,6 +229,7 @@ mod tests {
     #[test]
     fn a_score_is_explained_in_a_line() {
         let explain = Explain {
+            foreign: false,
             legs: vec![
                 Leg { name: "lexical".into(), rank: Some(2), score: Some(7.25), contribution: 0.4 },
                 Leg { name: "semantic".into(), rank: None, score: None, contribution: 0.0 },

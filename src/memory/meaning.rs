@@ -110,7 +110,8 @@ impl Meaning {
         let (index, vector) = (self.leg.index.clone(), self.embedding.vector.clone());
         let neighbours = blocking(move || index.search(&vector, n, among.as_deref())).await?;
         let ids = neighbours.iter().map(|neighbour| neighbour.id).collect();
-        let chunks = store.chunk_items(ids, filter).await?;
+        let none = SearchFilter::default();
+        let chunks = store.chunk_items(ids, filter.unwrap_or(&none)).await?;
         self.chunks.clear();
         self.found.clear();
         for chunk in chunks {

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use super::asked::Asked;
 use super::fusion::{self, Candidate, LATE_CANDIDATES, TERMS, Term};
 use super::meaning::Meaning;
 use super::{Memory, check, chunk, highlight};
@@ -68,8 +67,11 @@ impl Memory {
         served.lexical = words.is_some();
         served.semantic = meaning.is_some();
         served.pending = self.pending().await?;
-        let words = words.unwrap_or_default();
-
+        let mut words = words.unwrap_or_default();
+        // who searches by words wants to see them; what only stands beside them is for questions
+        if mode == SearchMode::Lexical {
+            words.hits.retain(|hit| hit.turn > 0.0);
+        }
         let mut candidates = candidates(&words, meaning.as_ref());
         self.add_circumstances(&asked, &mut candidates).await?;
         if let Some(meaning) = &mut meaning {

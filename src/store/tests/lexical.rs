@@ -155,7 +155,7 @@ async fn memories_that_no_longer_hold_are_not_found() {
     let future = NewMemory { expires_at: Some(Timestamp::now().plus_millis(60_000)), ..fact("xyzzy now") };
     store.add_memory(future, None).await.unwrap();
     check(&store, "xyzzy", &["xyzzy now"]).await;
-    let items = store.chunk_items(vec![3, 2, 1, 99]).await.unwrap();
+    let items = store.chunk_items(vec![3, 2, 1, 99], &SearchFilter::default()).await.unwrap();
     assert_eq!(items.iter().map(|item| item.chunk).collect::<Vec<_>>(), [3]);
     let all = vec![Item::Memory(1), Item::Memory(2), Item::Memory(3)];
     assert_eq!(store.passages(all, 0).await.unwrap().len(), 1);
@@ -206,7 +206,7 @@ async fn filters_restrict_words_and_chunks_alike() {
         if filter == none() {
             assert_eq!(chunks, None);
         } else {
-            let items = store.chunk_items(chunks.unwrap()).await.unwrap();
+            let items = store.chunk_items(chunks.unwrap(), &SearchFilter::default()).await.unwrap();
             let passages =
                 store.passages(items.into_iter().map(|item| item.item).collect(), 0).await.unwrap();
             let mut found: Vec<_> = passages.into_iter().map(|passage| passage.content).collect();
