@@ -7,6 +7,7 @@ mod append;
 mod embedding;
 mod memory;
 mod roundtrip;
+mod search;
 mod startup;
 mod support;
 mod vectors;
@@ -23,6 +24,7 @@ const ALL: &[(&str, Section)] = &[
     ("embedding", embedding::run),
     ("memory", memory::run),
     ("vectors", vectors::run),
+    ("search", search::run),
 ];
 
 fn main() {
