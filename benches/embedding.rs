@@ -1,6 +1,6 @@
 //! Embedding texts of mixed lengths, against batches of 32 as they come, padded to the longest.
 
-use nosso::embed::{Embedder, time_of_plain_batches};
+use nosso::embed::{Embedder, Passage, time_of_plain_batches};
 
 use crate::support::figures::{Dice, timed};
 use crate::support::table::{Table, Target};
@@ -20,10 +20,10 @@ pub fn run(table: &mut Table) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let embedder = runtime.block_on(Embedder::start(brought.options()))?;
     // loads the session for stored texts
-    runtime.block_on(embedder.embed_passages(texts[..8].to_vec()))?;
+    runtime.block_on(embedder.embed_passages(passages(&texts[..8])))?;
     let mut ours = f64::INFINITY;
     for _ in 0..2 {
-        let (embedded, time) = timed(|| runtime.block_on(embedder.embed_passages(texts.clone())));
+        let (embedded, time) = timed(|| runtime.block_on(embedder.embed_passages(passages(&texts))));
         for vector in embedded? {
             vector?;
         }
@@ -35,6 +35,10 @@ pub fn run(table: &mut Table) -> Outcome {
     let by = format!("{:.0} texts/s, padded {:.0} texts/s", rate(ours), rate(naive));
     table.row("texts/s / batches of 32, padded", naive / ours, "", Target::AtLeast(5.0), &by);
     Ok(())
+}
+
+fn passages(texts: &[String]) -> Vec<Passage> {
+    texts.iter().cloned().map(Passage::from).collect()
 }
 
 /// Texts whose lengths are spread as those of messages are: many short ones, a few long ones.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use nosso::embed::Embedder;
+use nosso::embed::{Embedder, Passage};
 use nosso::index::{Index, Options};
 
 use crate::support::figures::{Dice, median, millis, quantile, timed};
@@ -174,10 +174,12 @@ fn real() -> Outcome<Real> {
     fs::create_dir_all(&folder)?;
     let all = texts::all()?;
     let passages = vectors_of(&[all.passages, texts::sentences()?].concat(), &folder, "passages", |some| {
-        Ok(runtime.block_on(embedder.embed_passages(some))?.into_iter().collect::<Result<_, _>>()?)
+        let some = some.into_iter().map(Passage::from).collect();
+        let embedded = runtime.block_on(embedder.embed_passages(some))?;
+        embedded.into_iter().map(|one| Ok(one?.vector)).collect()
     })?;
     let questions = vectors_of(&all.questions, &folder, "questions", |some| {
-        some.into_iter().map(|question| Ok(runtime.block_on(embedder.embed_query(question))?)).collect()
+        some.into_iter().map(|question| Ok(runtime.block_on(embedder.embed_query(question))?.vector)).collect()
     })?;
     runtime.block_on(embedder.stop());
     Ok(Real { passages, questions })

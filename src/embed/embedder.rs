@@ -13,6 +13,7 @@ use super::directory::ModelFolder;
 use super::golden::Role;
 use super::lane::{Lane, Terms};
 use super::network::{Loading, Network};
+use super::passage::{Embedding, Passage};
 use crate::error::{Doing, Error, Kind, Result};
 
 /// Questions that may wait. Each takes some milliseconds, so the last of them waits for a fraction of a second.
@@ -127,25 +128,28 @@ impl Embedder {
         self.shared.queries.is_loaded() || self.shared.passages.is_loaded()
     }
 
-    /// The vector of a question, of length 1, `dimension` numbers. Errors: [`Kind::Invalid`] for an empty text,
+    /// A question's vector and the vectors of its tokens. Errors: [`Kind::Invalid`] for an empty text,
     /// [`Kind::Busy`] while stopping, [`Kind::ModelUnavailable`] where the model could not be loaded again.
-    pub async fn embed_query(&self, text: String) -> Result<Vec<f32>> {
-        let vectors = self.shared.queries.embed(vec![text]).await?;
-        vectors.into_iter().next().unwrap_or_else(|| Err(Error::internal("embed a question: no vector came")))
+    pub async fn embed_query(&self, text: String) -> Result<Embedding> {
+        let embeddings = self.shared.queries.embed(vec![Passage::from(text)]).await?;
+        embeddings
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Err(Error::internal("embed a question: no vector came")))
     }
 
-    /// The vectors of stored texts, in order, each of length 1 or with what was wrong with that text
-    /// ([`Kind::Invalid`] where it is empty). At most 1,024 texts a call. Errors: as for a question, and
-    /// [`Kind::TooLarge`].
-    pub async fn embed_passages(&self, texts: Vec<String>) -> Result<Vec<Result<Vec<f32>>>> {
-        if texts.len() > MOST_PASSAGES {
-            let what = format!("embed {} texts: one call takes {MOST_PASSAGES} at most", texts.len());
+    /// What the network makes of stored texts, each read in its context, in order, or what was wrong with one
+    /// ([`Kind::Invalid`] where it is empty). At most 1,024 texts a call; the vectors of their tokens are 1.5 kB a
+    /// token with the default model. Errors: as for a question, and [`Kind::TooLarge`].
+    pub async fn embed_passages(&self, passages: Vec<Passage>) -> Result<Vec<Result<Embedding>>> {
+        if passages.len() > MOST_PASSAGES {
+            let what = format!("embed {} texts: one call takes {MOST_PASSAGES} at most", passages.len());
             return Err(Error::new(Kind::TooLarge, what));
         }
-        if texts.is_empty() {
+        if passages.is_empty() {
             return Ok(Vec::new());
         }
-        self.shared.passages.embed(texts).await
+        self.shared.passages.embed(passages).await
     }
 
     /// Ends the threads after the batch they are at, and waits for them. Calls that wait get [`Kind::Busy`].

@@ -11,13 +11,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::golden::Role;
 use super::network::{Loading, Network, SharedTokenizer};
+use super::passage::{Embedding, Passage};
 use crate::error::{Doing, Error, Kind, Result};
 
 /// The pause in the work after which the memory that it took goes back to the system.
 const GIVE_BACK_AFTER: Duration = Duration::from_secs(1);
 
-/// A vector for each text, or what was wrong with it.
-type Vectors = Vec<Result<Vec<f32>>>;
+/// What the network made of each passage, or what was wrong with it.
+type Embeddings = Vec<Result<Embedding>>;
 
 /// What a lane is for.
 #[derive(Debug)]
@@ -58,8 +59,8 @@ enum Message {
 }
 
 struct Job {
-    texts: Vec<String>,
-    answer: oneshot::Sender<Result<Vectors>>,
+    passages: Vec<Passage>,
+    answer: oneshot::Sender<Result<Embeddings>>,
     /// The job's place in the queue; given back when the job is done or dropped.
     _place: OwnedSemaphorePermit,
 }
@@ -84,13 +85,13 @@ impl Lane {
         dimension.await.map_err(|_| stopped())?
     }
 
-    pub(super) async fn embed(&self, texts: Vec<String>) -> Result<Vectors> {
+    pub(super) async fn embed(&self, passages: Vec<Passage>) -> Result<Embeddings> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| stopped())?;
-        let (answer, vectors) = oneshot::channel();
-        let job = Job { texts, answer, _place: place };
+        let (answer, embeddings) = oneshot::channel();
+        let job = Job { passages, answer, _place: place };
         self.messages.send(Message::Embed(job)).map_err(|_| stopped())?;
         // The thread drops the answer unsent only where it stops.
-        vectors.await.map_err(|_| stopped())?
+        embeddings.await.map_err(|_| stopped())?
     }
 
     pub(super) fn is_loaded(&self) -> bool {
@@ -153,13 +154,13 @@ impl Worker {
     }
 
     fn work(&mut self, job: Job) {
-        let Job { texts, answer, _place } = job;
+        let Job { passages, answer, _place } = job;
         if answer.is_closed() {
             return;
         }
         let (role, signs) = (self.terms.role, Arc::clone(&self.signs));
         let result = self.caught(|worker| {
-            worker.network()?.embed(role, &texts, || {
+            worker.network()?.embed(role, &passages, || {
                 if signs.is_stopping.load(Ordering::Acquire) {
                     Err(stopped())
                 } else if answer.is_closed() {

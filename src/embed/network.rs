@@ -1,4 +1,4 @@
-//! A loaded model: texts to token ids, ids to vectors. It belongs to one thread; running it needs `&mut`.
+//! A loaded model: passages to token ids, ids to vectors. It belongs to one thread; running it needs `&mut`.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -8,11 +8,12 @@ use ort::ep::CPU;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::Tokenizer;
 
 use super::batch;
 use super::directory::{ModelFolder, Pooling};
-use super::golden::Role;
+use super::golden::{Role, cosine};
+use super::passage::{Embedding, Encoded, Passage, Row, Token};
 use super::runtime;
 use crate::error::{Doing, Error, Kind, Result};
 
@@ -21,6 +22,15 @@ const SENTENCE_OUTPUT: &str = "sentence_embedding";
 
 /// What the others call the tokens' vectors.
 const TOKEN_OUTPUTS: [&str; 2] = ["last_hidden_state", "token_embeddings"];
+
+/// What parts the context from the text: white space to most tokenizers, as a new line is.
+const BETWEEN: char = '\n';
+
+/// What a network with its own pooling is asked to find out how it pools.
+const PROBE: &str = "nosso remembers what was said, and when";
+
+/// The cosine that two computations of one vector have at least.
+const SAME: f32 = 0.9999;
 
 /// The inputs that this program can fill.
 const KNOWN_INPUTS: [&str; 4] = ["input_ids", "attention_mask", "token_type_ids", "position_ids"];
@@ -49,12 +59,12 @@ pub(super) struct Network {
     padding: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Output {
-    /// A vector for each text.
-    Sentence(String),
+    /// A vector for each text: tokens and contexts are out of reach.
+    Sentence,
     /// A vector for each token.
-    Tokens(String, Pooling),
+    Tokens(&'static str, Pooling),
 }
 
 impl Network {
@@ -76,65 +86,86 @@ impl Network {
             return Err(unsupported(format!("{}: it wants an input \"{unknown}\"", doing())));
         }
         let outputs: Vec<&str> = session.outputs().iter().map(|output| output.name()).collect();
-        let output = output(&outputs, folder.pooling).ok_or_else(|| {
+        let candidates = candidates(&outputs, folder.pooling);
+        let output = candidates.first().cloned().ok_or_else(|| {
             unsupported(format!("{}: it has no output of vectors, but {outputs:?}", doing()))
         })?;
         let padding = ["<pad>", "[PAD]"].iter().find_map(|token| tokenizer.token_to_id(token)).unwrap_or(0);
         let folder = folder.clone();
-        Ok(Self { session, tokenizer, folder, inputs, output, padding: i64::from(padding) })
+        let mut network = Self { session, tokenizer, folder, inputs, output, padding: i64::from(padding) };
+        if candidates.len() > 1 {
+            network.output = network.like_the_sentences(candidates)?;
+        }
+        Ok(network)
+    }
+
+    /// Of several outputs the one over the tokens that gives what the network's own pooling gives, so that a context
+    /// can be left out of it; else that pooling.
+    fn like_the_sentences(&mut self, candidates: Vec<Output>) -> Result<Output> {
+        let row = self.tokens(Role::Passage, &Passage::from(PROBE.to_owned()))?;
+        self.output = Output::Sentence;
+        let expected = self.run_one(&row)?.vector;
+        for candidate in candidates.into_iter().filter(|output| *output != Output::Sentence) {
+            self.output = candidate;
+            let found = self.run_one(&row)?.vector;
+            if found.len() == expected.len() && cosine(&found, &expected) >= SAME {
+                return Ok(self.output.clone());
+            }
+        }
+        Ok(Output::Sentence)
     }
 
     /// Checks the golden vectors and answers the dimension. Errors: [`Kind::Corrupt`] where a vector is another.
     pub(super) fn prove(&mut self) -> Result<usize> {
         for golden in self.folder.golden.clone() {
-            let ids = self.tokens(golden.role, &golden.text)?;
-            golden.check(&self.run_one(&ids)?)?;
+            let row = self.tokens(golden.role, &Passage::from(golden.text.clone()))?;
+            golden.check(&self.run_one(&row)?.vector)?;
         }
-        let ids = self.tokens(Role::Passage, "nosso")?;
-        Ok(self.run_one(&ids)?.len())
+        let row = self.tokens(Role::Passage, &Passage::from("nosso".to_owned()))?;
+        Ok(self.run_one(&row)?.vector.len())
     }
 
-    /// Embeds texts in the batches of [`batch::plan`]; `between` is called before each and ends the work by an error.
-    /// Answers one vector of length 1 for each text, in order, or what was wrong with that text.
+    /// Embeds passages in the batches of [`batch::plan`]; `between` is called before each and ends the work by an
+    /// error. Answers for each passage, in order, what the network made of it, or what was wrong with it.
     pub(super) fn embed(
         &mut self,
         role: Role,
-        texts: &[String],
+        passages: &[Passage],
         mut between: impl FnMut() -> Result<()>,
-    ) -> Result<Vec<Result<Vec<f32>>>> {
-        let tokens: Vec<Result<Vec<u32>>> = texts.iter().map(|text| self.tokens(role, text)).collect();
-        let good: Vec<usize> = (0..texts.len()).filter(|index| tokens[*index].is_ok()).collect();
-        let ids = |index: usize| tokens[index].as_deref().unwrap_or_default();
-        let lengths: Vec<usize> = good.iter().map(|index| ids(*index).len()).collect();
-        let mut results: Vec<Option<Result<Vec<f32>>>> = texts.iter().map(|_| None).collect();
+    ) -> Result<Vec<Result<Embedding>>> {
+        let rows: Vec<Result<Row>> = passages.iter().map(|passage| self.tokens(role, passage)).collect();
+        let good: Vec<(usize, &Row)> =
+            rows.iter().enumerate().filter_map(|(place, row)| Some((place, row.as_ref().ok()?))).collect();
+        let lengths: Vec<usize> = good.iter().map(|(_, row)| row.ids.len()).collect();
+        let mut results: Vec<Option<Result<Embedding>>> = passages.iter().map(|_| None).collect();
         for batch in batch::plan(&lengths) {
             between()?;
-            let rows: Vec<&[u32]> = batch.iter().map(|place| ids(good[*place])).collect();
-            let vectors = match self.run(&rows) {
-                Ok(vectors) => vectors.into_iter().map(normalised).collect(),
+            let some: Vec<&Row> = batch.iter().map(|place| good[*place].1).collect();
+            let embeddings = match self.run(&some) {
+                Ok(embeddings) => embeddings,
                 // One text may be to blame for the whole batch; let the others through.
-                Err(_) if rows.len() > 1 => rows.iter().map(|row| self.run_one(row)).collect(),
+                Err(_) if some.len() > 1 => some.iter().map(|row| self.run_one(row)).collect(),
                 Err(error) => vec![Err(error)],
             };
-            for (place, vector) in batch.iter().zip(vectors) {
-                results[good[*place]] = Some(vector);
+            for (place, embedding) in batch.iter().zip(embeddings) {
+                results[good[*place].0] = Some(embedding);
             }
         }
         let missing = || Err(Error::internal("embed a text: the network gave too few vectors"));
-        let vectors = tokens.into_iter().zip(results);
-        Ok(vectors.map(|(tokens, vector)| tokens.and_then(|_| vector.unwrap_or_else(missing))).collect())
+        let embeddings = rows.into_iter().zip(results);
+        Ok(embeddings.map(|(row, found)| row.and_then(|_| found.unwrap_or_else(missing))).collect())
     }
 
     /// Runs the texts as given, in one batch, padded to the longest: what the
     /// benchmark compares with.
-    pub(super) fn embed_padded(&mut self, role: Role, texts: &[String]) -> Result<Vec<Vec<f32>>> {
-        let tokens: Vec<Vec<u32>> =
-            texts.iter().map(|text| self.tokens(role, text)).collect::<Result<_>>()?;
-        let rows: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
-        self.run(&rows)?.into_iter().map(normalised).collect()
+    pub(super) fn embed_padded(&mut self, role: Role, texts: &[String]) -> Result<Vec<Embedding>> {
+        let row = |text: &String| self.tokens(role, &Passage::from(text.clone()));
+        let rows: Vec<Row> = texts.iter().map(row).collect::<Result<_>>()?;
+        self.run(&rows.iter().collect::<Vec<_>>())?.into_iter().collect()
     }
 
-    fn tokens(&self, role: Role, text: &str) -> Result<Vec<u32>> {
+    fn tokens(&self, role: Role, passage: &Passage) -> Result<Row> {
+        let Passage { context, text } = passage;
         if text.trim().is_empty() {
             return Err(Error::invalid("embed a text: it is empty"));
         }
@@ -142,32 +173,45 @@ impl Network {
             Role::Query => &self.folder.query_prefix,
             Role::Passage => &self.folder.passage_prefix,
         };
-        let encoding = self.tokenizer.encode(format!("{prefix}{text}"), true).map_err(|error| {
+        // Only the mean can leave tokens out.
+        let takes_context = matches!(self.output, Output::Tokens(_, Pooling::Mean));
+        let context = match context.trim() {
+            "" => String::new(),
+            _ if !takes_context => String::new(),
+            context => format!("{context}{BETWEEN}"),
+        };
+        let encoding = self.tokenizer.encode(format!("{prefix}{context}{text}"), true).map_err(|error| {
             Error::new(Kind::Internal, format!("split a text into tokens: {error}")).caused_by(error)
         })?;
-        match encoding.get_ids() {
-            [] => Err(Error::invalid("embed a text: no token is left of it")),
-            ids => Ok(ids.to_vec()),
+        let encoded = Encoded {
+            ids: encoding.get_ids(),
+            offsets: encoding.get_offsets(),
+            marks: encoding.get_special_tokens_mask(),
+            prefix: prefix.len(),
+            context: context.len(),
+            text,
+        };
+        let row = Row::new(&encoded, self.folder.max_tokens);
+        match row.ids.is_empty() || (!row.context.is_empty() && row.own.is_empty()) {
+            true => Err(Error::invalid("embed a text: no token is left of it")),
+            false => Ok(row),
         }
     }
 
-    fn run_one(&mut self, row: &[u32]) -> Result<Vec<f32>> {
-        let vectors = self.run(&[row])?;
-        vectors
-            .into_iter()
-            .next()
-            .map_or_else(|| Err(Error::internal("the network gave no vector")), normalised)
+    fn run_one(&mut self, row: &Row) -> Result<Embedding> {
+        let embeddings = self.run(&[row])?;
+        embeddings.into_iter().next().unwrap_or_else(|| Err(Error::internal("the network gave no vector")))
     }
 
     /// One run of the network over rows of ids, padded to the longest.
-    fn run(&mut self, rows: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+    fn run(&mut self, rows: &[&Row]) -> Result<Vec<Result<Embedding>>> {
         const DOING: &str = "run the embedding network";
-        let length = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+        let length = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         let shape = [rows.len(), length];
         let spread = |of: &dyn Fn(usize, u32) -> i64, rest: i64| -> Vec<i64> {
             let mut cells = vec![rest; rows.len() * length];
             for (row, cells) in rows.iter().zip(cells.chunks_exact_mut(length.max(1))) {
-                for (at, (id, cell)) in row.iter().zip(cells).enumerate() {
+                for (at, (id, cell)) in row.ids.iter().zip(cells).enumerate() {
                     *cell = of(at, *id);
                 }
             }
@@ -192,8 +236,9 @@ impl Network {
             inputs.push((Cow::Borrowed(*name), tensor.into()));
         }
         let outputs = self.session.run(inputs).doing(Kind::Internal, DOING)?;
-        let name = match &self.output {
-            Output::Sentence(name) | Output::Tokens(name, _) => name,
+        let name = match self.output {
+            Output::Sentence => SENTENCE_OUTPUT,
+            Output::Tokens(name, _) => name,
         };
         let (found, values) = outputs
             .get(name)
@@ -202,14 +247,15 @@ impl Network {
             .doing(Kind::Unsupported, DOING)?;
         let found: Vec<usize> = found.iter().map(|side| usize::try_from(*side).unwrap_or(0)).collect();
         match (&self.output, found.as_slice()) {
-            (Output::Sentence(_), [n_rows, width]) if *n_rows == rows.len() && *width > 0 => {
-                Ok(values.chunks_exact(*width).map(<[f32]>::to_vec).collect())
+            (Output::Sentence, [n_rows, width]) if *n_rows == rows.len() && *width > 0 => {
+                let vectors = values.chunks_exact(*width).map(|vector| normalised(vector.to_vec()));
+                Ok(vectors.map(|vector| Ok(Embedding { vector: vector?, tokens: Vec::new() })).collect())
             }
             (Output::Tokens(_, pooling), [n_rows, n_tokens, width])
                 if *n_rows == rows.len() && *n_tokens == length && *width > 0 =>
             {
                 let of_rows = values.chunks_exact(n_tokens * width);
-                Ok(of_rows.zip(rows).map(|(tokens, row)| pool(tokens, row.len(), *width, *pooling)).collect())
+                Ok(of_rows.zip(rows).map(|(tokens, row)| pooled(tokens, row, *width, *pooling)).collect())
             }
             _ => Err(unsupported(format!("{DOING}: {name} has the shape {found:?} for {shape:?} tokens"))),
         }
@@ -239,32 +285,49 @@ fn tokenizer(folder: &ModelFolder, shared: &SharedTokenizer) -> Result<Arc<Token
             .hint("run `nosso setup` to bring the model again, or choose another with `nosso model use DIR`")
     };
     let mut tokenizer = Tokenizer::from_file(&folder.tokenizer).map_err(corrupt)?;
-    // Padding is the batch's business; cutting is to the model's length.
+    // Padding is the batch's business, and cutting knows what is context.
     tokenizer.with_padding(None);
-    let truncation = TruncationParams { max_length: folder.max_tokens, ..TruncationParams::default() };
-    tokenizer.with_truncation(Some(truncation)).map_err(corrupt)?;
+    tokenizer.with_truncation(None).map_err(corrupt)?;
     let tokenizer = Arc::new(tokenizer);
     *shared = Arc::downgrade(&tokenizer);
     Ok(tokenizer)
 }
 
-fn output(names: &[&str], pooling: Option<Pooling>) -> Option<Output> {
+/// The outputs that could serve. Where there are several the first is not better than the others.
+fn candidates(names: &[&str], pooling: Option<Pooling>) -> Vec<Output> {
     let has = |name: &&str| names.contains(name);
     let tokens = TOKEN_OUTPUTS.into_iter().find(has);
-    if has(&SENTENCE_OUTPUT) {
-        return Some(Output::Sentence(SENTENCE_OUTPUT.to_owned()));
-    }
-    tokens.map(|tokens| Output::Tokens(tokens.to_owned(), pooling.unwrap_or(Pooling::Mean)))
+    let has_sentences = has(&SENTENCE_OUTPUT);
+    let poolings = match (pooling, has_sentences) {
+        (Some(given), _) => vec![given],
+        (None, true) => vec![Pooling::Mean, Pooling::Cls],
+        (None, false) => vec![Pooling::Mean],
+    };
+    let of_tokens =
+        tokens.into_iter().flat_map(|name| poolings.iter().map(move |one| Output::Tokens(name, *one)));
+    has_sentences.then_some(Output::Sentence).into_iter().chain(of_tokens).collect()
 }
 
-fn pool(tokens: &[f32], n_tokens: usize, width: usize, pooling: Pooling) -> Vec<f32> {
+/// One text's vector, and those of its own tokens.
+fn pooled(tokens: &[f32], row: &Row, width: usize, pooling: Pooling) -> Result<Embedding> {
+    let vector = normalised(pool(tokens, row, width, pooling))?;
+    let token = |(at, range): &(usize, _)| {
+        let vector = tokens[at * width..(at + 1) * width].to_vec();
+        Token { vector, range: std::ops::Range::clone(range) }
+    };
+    Ok(Embedding { vector, tokens: row.own.iter().map(token).collect() })
+}
+
+fn pool(tokens: &[f32], row: &Row, width: usize, pooling: Pooling) -> Vec<f32> {
     let n_pooled = match pooling {
-        Pooling::Mean => n_tokens,
+        Pooling::Mean => row.ids.len(),
         Pooling::Cls => 1,
     };
     let mut sum = vec![0.0; width];
-    for token in tokens.chunks_exact(width).take(n_pooled) {
-        sum.iter_mut().zip(token).for_each(|(sum, value)| *sum += value);
+    for (at, token) in tokens.chunks_exact(width).take(n_pooled).enumerate() {
+        if !row.context.contains(&at) {
+            sum.iter_mut().zip(token).for_each(|(sum, value)| *sum += value);
+        }
     }
     // The length is brought to 1 afterwards, so the sum is as good as the mean.
     sum
@@ -289,18 +352,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_networks_own_pooling_comes_first_then_the_folders() {
+    fn the_tokens_are_used_where_they_are_shown() {
+        let mean = |name| Output::Tokens(name, Pooling::Mean);
         for (names, pooling, expected) in [
             (
                 &["last_hidden_state", "sentence_embedding"][..],
                 None,
-                "Some(Sentence(\"sentence_embedding\"))",
+                vec![
+                    Output::Sentence,
+                    mean("last_hidden_state"),
+                    Output::Tokens("last_hidden_state", Pooling::Cls),
+                ],
             ),
-            (&["token_embeddings"], Some(Pooling::Cls), "Some(Tokens(\"token_embeddings\", Cls))"),
-            (&["last_hidden_state", "pooler_output"], None, "Some(Tokens(\"last_hidden_state\", Mean))"),
-            (&["logits"], None, "None"),
+            (&["sentence_embedding"], Some(Pooling::Mean), vec![Output::Sentence]),
+            (
+                &["token_embeddings"],
+                Some(Pooling::Cls),
+                vec![Output::Tokens("token_embeddings", Pooling::Cls)],
+            ),
+            (&["last_hidden_state", "pooler_output"], None, vec![mean("last_hidden_state")]),
+            (&["logits"], None, vec![]),
         ] {
-            assert_eq!(format!("{:?}", output(names, pooling)), expected);
+            assert_eq!(candidates(names, pooling), expected);
         }
     }
 
@@ -313,9 +386,13 @@ mod tests {
     }
 
     #[test]
-    fn padding_does_not_take_part_in_the_mean() {
-        let tokens = [1.0, 2.0, 3.0, 4.0, 100.0, 100.0];
-        assert_eq!(pool(&tokens, 2, 2, Pooling::Mean), [4.0, 6.0]);
-        assert_eq!(pool(&tokens, 2, 2, Pooling::Cls), [1.0, 2.0]);
+    fn padding_and_context_do_not_take_part_in_the_mean() {
+        let tokens = [1.0, 2.0, 50.0, 50.0, 3.0, 4.0, 100.0, 100.0];
+        let row = |context| Row { ids: vec![0; 3], context, own: vec![(2, 0..1)] };
+        assert_eq!(pool(&tokens, &row(1..2), 2, Pooling::Mean), [4.0, 6.0]);
+        assert_eq!(pool(&tokens, &row(0..0), 2, Pooling::Mean), [54.0, 56.0]);
+        assert_eq!(pool(&tokens, &row(0..0), 2, Pooling::Cls), [1.0, 2.0]);
+        let embedding = pooled(&tokens, &row(1..2), 2, Pooling::Mean).unwrap();
+        assert_eq!(embedding.tokens, [Token { vector: vec![3.0, 4.0], range: 0..1 }]);
     }
 }

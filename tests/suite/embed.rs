@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nosso::embed::onnx::{Element, Graph, Side};
-use nosso::embed::{self, Embedder, Golden, Naming, Options, Role, cosine};
+use nosso::embed::{self, Embedder, Golden, Naming, Options, Passage, Role, cosine};
 use nosso::error::Kind;
 use tempfile::TempDir;
 
@@ -37,6 +37,15 @@ async fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// Texts without a context.
+fn alone(texts: &[String]) -> Vec<Passage> {
+    texts.iter().cloned().map(Passage::from).collect()
+}
+
+fn one(context: &str, text: &str) -> Vec<Passage> {
+    vec![Passage { context: context.to_owned(), text: text.to_owned() }]
+}
+
 fn close(a: &[f32], b: &[f32]) -> bool {
     cosine(a, b) >= 0.99999
 }
@@ -53,14 +62,15 @@ async fn a_tiny_model_gives_a_vector_for_each_text_in_order() {
         ["abc", "", "a much longer text of words", "\n\t ", "xyz", &"long ".repeat(500), "\0"]
             .map(String::from)
             .to_vec();
-    let together = embedder.embed_passages(texts.clone()).await.unwrap();
+    let together = embedder.embed_passages(alone(&texts)).await.unwrap();
     assert_eq!(together.len(), texts.len());
-    for (text, vector) in texts.into_iter().zip(together) {
-        let alone = embedder.embed_passages(vec![text.clone()]).await.unwrap().remove(0);
-        match (vector, alone) {
-            (Ok(vector), Ok(alone)) => {
-                assert!(close(&vector, &alone), "{text:?} depends on its neighbours");
-                let length: f32 = vector.iter().map(|value| value * value).sum();
+    for (text, embedded) in texts.into_iter().zip(together) {
+        let alone = embedder.embed_passages(one("", &text)).await.unwrap().remove(0);
+        match (embedded, alone) {
+            (Ok(embedded), Ok(alone)) => {
+                assert!(close(&embedded.vector, &alone.vector), "{text:?} depends on its neighbours");
+                assert_eq!(embedded.tokens.len(), alone.tokens.len());
+                let length: f32 = embedded.vector.iter().map(|value| value * value).sum();
                 assert!((length - 1.0).abs() < 1e-5);
             }
             (Err(one), Err(other)) => {
@@ -71,10 +81,10 @@ async fn a_tiny_model_gives_a_vector_for_each_text_in_order() {
         }
     }
     let query = embedder.embed_query("abc".into()).await.unwrap();
-    let passage = embedder.embed_passages(vec!["abc".into()]).await.unwrap().remove(0).unwrap();
-    assert!(!close(&query, &passage), "the prefixes make a difference");
+    let passage = embedder.embed_passages(one("", "abc")).await.unwrap().remove(0).unwrap();
+    assert!(!close(&query.vector, &passage.vector), "the prefixes make a difference");
     assert_eq!(embedder.embed_query("  ".into()).await.unwrap_err().kind(), Kind::Invalid);
-    let too_many = embedder.embed_passages(vec!["a".into(); 1025]).await.unwrap_err();
+    let too_many = embedder.embed_passages(vec![Passage::from("a".to_owned()); 1025]).await.unwrap_err();
     assert_eq!(too_many.kind(), Kind::TooLarge);
     assert!(embedder.embed_passages(Vec::new()).await.unwrap().is_empty());
     embedder.stop().await;
@@ -87,7 +97,7 @@ async fn a_model_that_gives_other_vectors_than_promised_is_refused() {
     let Some(brought) = brought("golden vectors") else { return };
     let folder = tiny_folder(Vec::new());
     let embedder = Embedder::start(options(&brought, folder.path())).await.unwrap();
-    let vector = embedder.embed_query("abc".into()).await.unwrap();
+    let vector = embedder.embed_query("abc".into()).await.unwrap().vector;
     embedder.stop().await;
 
     let right = tiny_folder(vec![Golden::of(Role::Query, "abc", &vector)]);
@@ -146,17 +156,22 @@ async fn a_folder_of_a_model_hub_is_used_as_its_files_say() {
     assert_eq!((embedder.model().dimension, embedder.model().max_tokens), (4, 16));
     // <s> ▁ a b </s> are the pieces 0 4 5 6 2, their mean is 17/5; the mask of the shorter text matters beside the
     // longer one.
-    let vectors = embedder.embed_passages(vec!["ab".into(), "abcdefgh".into()]).await.unwrap();
+    let vectors = embedder.embed_passages(alone(&["ab".into(), "abcdefgh".into()])).await.unwrap();
     let expected = [3.4, 1.0, 2.0, 0.0];
-    let found = vectors[0].as_ref().unwrap();
+    let found = &vectors[0].as_ref().unwrap().vector;
     assert!(close(found, &expected), "{found:?} is not along {expected:?}");
+    // With "x" before them the pieces are 0 4 28 4 5 6 2, of which 4 28 4 are not the text's.
+    let within = embedder.embed_passages(one("x", "ab")).await.unwrap().remove(0).unwrap();
+    assert!(close(&within.vector, &[13.0 / 4.0, 1.0, 2.0, 0.0]), "{:?}", within.vector);
+    let own: Vec<_> = within.tokens.iter().map(|token| (token.vector[0], token.range.clone())).collect();
+    assert_eq!(own, [(5.0, 0..1), (6.0, 1..2)]);
 
     fs::create_dir(folder.path().join("1_Pooling")).unwrap();
     let pooling = r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#;
     fs::write(folder.path().join("1_Pooling/config.json"), pooling).unwrap();
     let first = Embedder::start(options(&brought, folder.path())).await.unwrap();
     assert_ne!(first.model().fingerprint, embedder.model().fingerprint);
-    assert!(close(&first.embed_query("ab".into()).await.unwrap(), &[0.0, 1.0, 2.0, 0.0]));
+    assert!(close(&first.embed_query("ab".into()).await.unwrap().vector, &[0.0, 1.0, 2.0, 0.0]));
     embedder.stop().await;
     first.stop().await;
 }
@@ -168,9 +183,9 @@ async fn an_idle_model_leaves_memory_and_comes_back() {
     let unload_after = Some(Duration::from_millis(20));
     let options = Options { unload_after, ..options(&brought, folder.path()) };
     let embedder = Embedder::start(options).await.unwrap();
-    let before = embedder.embed_query("abc".into()).await.unwrap();
+    let before = embedder.embed_query("abc".into()).await.unwrap().vector;
     wait_until("the unloading", || !embedder.is_loaded()).await;
-    assert!(close(&before, &embedder.embed_query("abc".into()).await.unwrap()));
+    assert!(close(&before, &embedder.embed_query("abc".into()).await.unwrap().vector));
 
     wait_until("the second unloading", || !embedder.is_loaded()).await;
     fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
@@ -188,14 +203,13 @@ async fn callers_that_leave_do_not_clog_the_queues() {
     for i in 0..500 {
         let text = format!("text {i} ").repeat(20);
         let mut query = Box::pin(embedder.embed_query(text.clone()));
-        let mut passages = Box::pin(embedder.embed_passages(vec![text; 64]));
+        let mut passages = Box::pin(embedder.embed_passages(vec![Passage::from(text); 64]));
         // Both are in their queues, or wait for a place in them, when they are dropped.
         let _ = (futures_util::poll!(&mut query), futures_util::poll!(&mut passages));
     }
     let last = tokio::time::timeout(Duration::from_secs(10), embedder.embed_query("abc".into())).await;
-    assert_eq!(last.unwrap().unwrap().len(), tiny_model::WIDTH);
-    let last =
-        tokio::time::timeout(Duration::from_secs(10), embedder.embed_passages(vec!["abc".into()])).await;
+    assert_eq!(last.unwrap().unwrap().vector.len(), tiny_model::WIDTH);
+    let last = tokio::time::timeout(Duration::from_secs(10), embedder.embed_passages(one("", "abc"))).await;
     assert!(last.unwrap().unwrap().remove(0).is_ok());
     embedder.stop().await;
 }
@@ -208,7 +222,8 @@ async fn stopping_answers_everybody() {
     let calls: Vec<_> = (0..20)
         .map(|_| {
             let embedder = embedder.clone();
-            tokio::spawn(async move { embedder.embed_passages(vec!["many words ".repeat(30); 1000]).await })
+            let many = vec![Passage::from("many words ".repeat(30)); 1000];
+            tokio::spawn(async move { embedder.embed_passages(many).await })
         })
         .collect();
     tokio::task::yield_now().await;
@@ -239,17 +254,54 @@ async fn the_default_model_finds_by_meaning_in_both_languages() {
     let embedder = Embedder::start(options(&brought, &brought.model)).await.unwrap();
     assert_eq!((embedder.model().dimension, embedder.model().max_tokens), (384, 512));
     let passages: Vec<String> = PAIRS.iter().map(|(_, passage)| (*passage).to_owned()).collect();
-    let vectors: Vec<Vec<f32>> =
-        embedder.embed_passages(passages).await.unwrap().into_iter().map(Result::unwrap).collect();
+    let embedded = embedder.embed_passages(alone(&passages)).await.unwrap();
+    let vectors: Vec<Vec<f32>> = embedded.into_iter().map(|one| one.unwrap().vector).collect();
     let mut n_found = 0;
     for (place, (question, _)) in PAIRS.iter().enumerate() {
-        let query = embedder.embed_query((*question).to_owned()).await.unwrap();
+        let query = embedder.embed_query((*question).to_owned()).await.unwrap().vector;
         let best = (0..vectors.len())
             .max_by(|a, b| cosine(&query, &vectors[*a]).total_cmp(&cosine(&query, &vectors[*b])));
         n_found += usize::from(best == Some(place));
     }
     // The package's own engine finds six; noise would find one.
     assert!(n_found >= 5, "only {n_found} of {} questions found their passage first", PAIRS.len());
+    embedder.stop().await;
+}
+
+/// Without a context the pooled tokens are the network's own sentence, which the golden vectors of the set-up are of;
+/// with one the text's own tokens decide, and a context never takes room from them.
+#[tokio::test]
+async fn the_default_model_reads_a_context_and_embeds_the_text() {
+    let Some(brought) = brought("contexts") else { return };
+    let embedder = Embedder::start(options(&brought, &brought.model)).await.unwrap();
+    let embed = async |context: &str, text: &str| {
+        embedder.embed_passages(one(context, text)).await.unwrap().remove(0).unwrap()
+    };
+    let text = "Sim, na quinta, com a Ana.";
+    let plain = embed("", text).await;
+    assert_eq!(embed(" \n", text).await.vector, plain.vector, "a blank context is none");
+    let lunch = embed("Rui: Onde almoçamos amanhã?", text).await;
+    let flight = embed("Rui: Quando parte o teu voo para Lisboa?", text).await;
+    assert!(cosine(&lunch.vector, &flight.vector) < 0.999, "the context leaves its trace");
+    assert_eq!(lunch.tokens.len(), plain.tokens.len(), "and no token");
+    let said: String = lunch.tokens.iter().map(|token| &text[token.range.clone()]).collect();
+    assert_eq!(said, text.replace(' ', ""));
+    assert!(lunch.tokens.iter().all(|token| token.vector.len() == 384));
+    let question = embedder.embed_query("Com quem vou?".into()).await.unwrap();
+    assert!(
+        cosine(&question.vector, &lunch.vector)
+            > cosine(&question.vector, &embed("", "O preço subiu.").await.vector)
+    );
+    let words: Vec<&str> =
+        question.tokens.iter().map(|token| &"Com quem vou?"[token.range.clone()]).collect();
+    assert_eq!(words.concat(), "Comquemvou?");
+
+    let long = "palavras e mais palavras ".repeat(200);
+    let full = embed("", &long).await;
+    let beside = embed(&long, &long).await;
+    assert_eq!(full.tokens.len(), beside.tokens.len(), "the text keeps its room");
+    assert!(close(&full.vector, &beside.vector));
+    assert!(full.tokens.len() > 490, "{}", full.tokens.len());
     embedder.stop().await;
 }
 
@@ -269,10 +321,10 @@ async fn the_default_models_vectors_do_not_depend_on_the_batch() {
     let Some(brought) = brought("batches") else { return };
     let embedder = Embedder::start(options(&brought, &brought.model)).await.unwrap();
     let texts: Vec<String> = mixed_texts(40).into_iter().filter(|text| text.len() < 300).take(20).collect();
-    let together = embedder.embed_passages(texts.clone()).await.unwrap();
-    for (text, vector) in texts.into_iter().zip(together) {
-        let alone = embedder.embed_passages(vec![text.clone()]).await.unwrap().remove(0).unwrap();
-        assert!(close(&vector.unwrap(), &alone), "{text:?}");
+    let together = embedder.embed_passages(alone(&texts)).await.unwrap();
+    for (text, embedded) in texts.into_iter().zip(together) {
+        let alone = embedder.embed_passages(one("", &text)).await.unwrap().remove(0).unwrap();
+        assert!(close(&embedded.unwrap().vector, &alone.vector), "{text:?}");
     }
     embedder.stop().await;
 }
@@ -308,11 +360,11 @@ async fn figures() {
     resident("after 200 queries");
 
     let texts = mixed_texts(96);
-    embedder.embed_passages(texts[..4].to_vec()).await.unwrap();
+    embedder.embed_passages(alone(&texts[..4])).await.unwrap();
     let begin = Instant::now();
     let work = tokio::spawn({
         let (embedder, texts) = (embedder.clone(), texts.clone());
-        async move { embedder.embed_passages(texts).await.unwrap() }
+        async move { embedder.embed_passages(alone(&texts)).await.unwrap() }
     });
     let mut loaded = Vec::new();
     while !work.is_finished() {
@@ -331,7 +383,7 @@ async fn figures() {
     println!("backlog beside queries: {:.1} texts/s", texts.len() as f64 / begin.elapsed().as_secs_f64());
 
     let begin = Instant::now();
-    embedder.embed_passages(texts.clone()).await.unwrap();
+    embedder.embed_passages(alone(&texts)).await.unwrap();
     let ours = begin.elapsed();
     resident("after the backlog, both sessions loaded");
     println!("peak so far: {:.0} MB", megabytes("VmHWM"));
