@@ -100,8 +100,8 @@ impl Codes {
                 if taken == 0 {
                     continue;
                 }
-                let sums =
-                    self.kernel.sums(&table, &chunk.bytes[block * block_bytes..(block + 1) * block_bytes]);
+                let bytes = &chunk.bytes[block * block_bytes..(block + 1) * block_bytes];
+                let sums = self.kernel.sums(&table.entries, bytes);
                 let slots = block * BLOCK..(block + 1) * BLOCK;
                 let estimates =
                     estimates(&table, &sums, &chunk.along[slots.clone()], &chunk.factor[slots.clone()]);

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use super::tests::{open, options};
 use super::*;
+use crate::error::Kind;
 
 const DIMENSION: usize = 16;
 
@@ -17,7 +18,7 @@ fn vector(id: u32, round: u64) -> Vec<f32> {
 }
 
 fn copy(from: &Path, to: &Path) {
-    for part in ["exact", "fresh"] {
+    for part in ["exact", "fresh", "tokens"] {
         fs::create_dir_all(to.join(part)).unwrap();
         fs::copy(from.join(part).join("data.mdb"), to.join(part).join("data.mdb")).unwrap();
     }
@@ -71,6 +72,33 @@ fn a_merge_cut_short_at_any_step_loses_nothing_and_revives_nothing() {
     index.inner.exact.publish(applied.codes);
     index.inner.fresh.forget(&fresh).unwrap();
     at("forgotten");
+}
+
+#[test]
+fn a_crash_between_tokens_and_vectors_leaves_nothing_behind() {
+    let root = tempfile::tempdir().unwrap();
+    let live = root.path().join("live");
+    let index = open(&live, DIMENSION);
+    let tokens = |id: u32| sample::off_centre(40, DIMENSION, u64::from(id));
+    let passage = |id| Passage { id, vector: vector(id, 0), tokens: tokens(id) };
+    index.put_passages(vec![passage(1), passage(2)]).unwrap();
+    // the first half of a put, and the first half of a removal
+    index.inner.tokens.put(&[(3, tokens(3).concat())]).unwrap();
+    index.put_vectors(&[(3, vector(3, 0))]).unwrap();
+    index.inner.tokens.put(&[(4, tokens(4).concat())]).unwrap();
+    index.inner.fresh.store("test", &[(2, None)]).unwrap();
+    let copied = root.path().join("copied");
+    copy(&live, &copied);
+
+    let index = open(&copied, DIMENSION);
+    assert_eq!(index.opened(), &Opened { fresh: false, why: None });
+    assert_eq!(index.ids().unwrap(), [1, 3]);
+    assert_eq!(index.inner.tokens.ids().unwrap(), [1, 3], "tokens without a vector are gone");
+    let query = [QueryToken { vector: tokens(1).remove(0), weight: 1.0 }];
+    let scores = index.late(&query, &[4, 1, 2, 3]).unwrap();
+    let is_there: Vec<bool> = scores.iter().map(Option::is_some).collect();
+    assert_eq!(is_there, [false, true, false, true]);
+    assert!(scores[1] >= scores[3], "nothing is more like a token than itself: {scores:?}");
 }
 
 /// Not a test of its own: the process that [`killed_at_any_moment_it_keeps_what_was_acknowledged`] kills. It puts,

@@ -106,6 +106,22 @@ impl ExactPart {
         })
     }
 
+    /// Whether there is a tokens' part to this one: an index of an earlier version has none.
+    pub(super) fn has_tokens(&self) -> Result<bool> {
+        self.environment
+            .read("read the index's description", |txn| Ok(self.about.get(txn, "tokens")?.is_some()))
+    }
+
+    pub(super) fn note_tokens(&self) -> Result<()> {
+        self.environment.write("describe the index", |txn| Ok(self.about.put(txn, "tokens", b"1")?))
+    }
+
+    /// Makes it what an earlier version wrote.
+    #[cfg(test)]
+    pub(super) fn forget_tokens(&self) -> Result<()> {
+        self.environment.write("describe the index", |txn| Ok(self.about.delete(txn, "tokens").map(drop)?))
+    }
+
     /// The published codes; a cheap clone. Take them before a transaction: what is newer there is in the fresh
     /// state taken before.
     pub(super) fn codes(&self) -> Arc<Codes> {

@@ -42,6 +42,10 @@ pub(super) struct Fresh {
     entries: Vec<Entry>,
     /// Where in `entries` an id is.
     places: HashMap<u32, usize>,
+    /// The sum of the vectors, each made one long; empty before the first.
+    sum: Vec<f64>,
+    /// How many vectors that are.
+    n_vectors: u64,
     /// Counts changes, so that a merge can tell what came in after it began.
     clock: u64,
 }
@@ -111,6 +115,7 @@ impl FreshPart {
         let mut next = Fresh::clone(&self.state());
         next.entries.retain(|entry| merged.entry(entry.id).is_none_or(|old| old.at != entry.at));
         next.places = next.entries.iter().enumerate().map(|(place, entry)| (entry.id, place)).collect();
+        next.add_up();
         self.environment.write("forget what was merged", |txn| {
             for entry in merged.entries.iter().filter(|entry| !next.hides(entry.id)) {
                 self.changes.delete(txn, &entry.id)?;
@@ -157,6 +162,12 @@ impl Fresh {
         self.entry(id).map(|entry| entry.vector.as_deref())
     }
 
+    /// The sum of the vectors here, each made one long, and how many they are; the removals do not count.
+    pub(super) fn sum(&self) -> (impl Iterator<Item = f64>, u64) {
+        // There is no sum before the first vector: nothing is added then.
+        (self.sum.iter().copied().chain(std::iter::repeat(0.0)), self.n_vectors)
+    }
+
     /// All changes by ascending id, which is the order that loads fastest.
     pub(super) fn changes(&self) -> Vec<Change> {
         let mut changes: Vec<Change> =
@@ -191,12 +202,34 @@ impl Fresh {
         best.into_sorted()
     }
 
+    /// Adds the vectors up anew, which takes the rounding of many changes away too.
+    fn add_up(&mut self) {
+        let entries = std::mem::take(&mut self.entries);
+        self.sum.clear();
+        self.n_vectors = 0;
+        entries.iter().for_each(|entry| self.count(entry, 1));
+        self.entries = entries;
+    }
+
+    /// Adds an entry to the sum, or takes it away again.
+    fn count(&mut self, entry: &Entry, times: i64) {
+        let Some(vector) = &entry.vector else { return };
+        self.sum.resize(vector.len(), 0.0);
+        let scale = f64::from(entry.inverse_length) * times as f64;
+        self.sum.iter_mut().zip(vector.iter()).for_each(|(sum, x)| *sum += f64::from(*x) * scale);
+        self.n_vectors = self.n_vectors.saturating_add_signed(times);
+    }
+
     fn set(&mut self, id: u32, vector: Option<Arc<[f32]>>) {
         self.clock += 1;
         let inverse_length = vector.as_deref().map_or(0.0, |vector| length(vector).recip());
         let entry = Entry { id, at: self.clock, inverse_length, vector };
+        self.count(&entry, 1);
         match self.places.get(&id) {
-            Some(&place) => self.entries[place] = entry,
+            Some(&place) => {
+                let before = std::mem::replace(&mut self.entries[place], entry);
+                self.count(&before, -1);
+            }
             None => {
                 self.places.insert(id, self.entries.len());
                 self.entries.push(entry);

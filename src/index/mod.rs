@@ -10,7 +10,11 @@
 //!                     ▼
 //!                 exact part   (arroy in LMDB) ── codes of all its vectors, in memory and beside them
 //! search: fresh part exactly;  codes of all ──► the best hundred or so ──► arroy, exactly
+//! late:   tokens' part (LMDB): the signs of every text's tokens, read for the few best
 //! ```
+//!
+//! The tokens' part is written before the vectors and left after them, so that a crash leaves tokens too many and
+//! never a vector without its own.
 //!
 //! The order that leaves no gap: a search takes the fresh state, then the codes, then opens the exact part's
 //! snapshot; a merge commits to the exact part, then publishes the codes, then forgets the fresh ones. Whatever is
@@ -18,6 +22,7 @@
 //! whatever point a crash interrupts this.
 
 mod best;
+mod centre;
 mod check;
 mod codes;
 mod coding;
@@ -27,8 +32,11 @@ mod exact;
 mod fault;
 mod files;
 mod fresh;
+mod late;
+mod open;
 mod rotation;
 mod scan;
+mod tokens;
 
 #[cfg(test)]
 mod crash_tests;
@@ -41,15 +49,18 @@ mod tests;
 
 use std::cmp::Ordering as Order;
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roaring::RoaringBitmap;
 
-use crate::error::{Error, Kind, Result};
-use exact::{ExactPart, Purpose};
+use crate::error::{Error, Result};
+use environment::Environment;
+use exact::ExactPart;
 use fresh::{Change, Fresh, FreshPart, check_vector};
+use tokens::TokensPart;
+
+pub use open::{Opened, Options};
 
 /// Candidates that are scored exactly for the nearest ten, to begin with: recall@10 was 1.000 with them on 100,000
 /// vectors of the default model, and .999 with half as many. [`Index::self_check`] raises it.
@@ -76,11 +87,11 @@ const FRESH_MAX: usize = 16_384;
 /// Changes committed at once.
 const BATCH: usize = 4096;
 
+/// Texts whose tokens are committed at once.
+const TOKENS_BATCH: usize = 256;
+
 /// Recent queries kept in memory as samples for the self-check.
 const RECENT: usize = 64;
-
-/// The longest vectors that are taken.
-const MAX_DIMENSION: usize = 8192;
 
 /// The vector index. A cheap clone; see the module for how it works and that its calls block.
 #[derive(Debug, Clone)]
@@ -92,6 +103,7 @@ pub struct Index {
 struct Inner {
     exact: ExactPart,
     fresh: FreshPart,
+    tokens: TokensPart,
     dimension: usize,
     opened: Opened,
     /// Held by a merge and by the self-check, which never run together; searches and puts do not touch it.
@@ -102,24 +114,32 @@ struct Inner {
     recent: Mutex<VecDeque<Vec<f32>>>,
 }
 
-/// What [`Index::open`] is to open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
-    /// The folder of this index alone; made when it is not there.
-    pub folder: PathBuf,
-    /// Numbers in a vector, 1 to 8192.
-    pub dimension: usize,
-    /// What the vectors belong to: store, model, generation. What is found under another stamp is deleted.
-    pub stamp: String,
+impl Inner {
+    /// Every environment of the index.
+    fn environments(&self) -> [&Environment; 3] {
+        [&self.exact.environment, &self.fresh.environment, &self.tokens.environment]
+    }
 }
 
-/// What [`Index::open`] found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opened {
-    /// The index is empty because it was begun anew: it has to be filled.
-    pub fresh: bool,
-    /// Why, where there was one before: it is of another model, or broken.
-    pub why: Option<String>,
+/// A text as the embedding model sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Passage {
+    /// The id that its vector is found under.
+    pub id: u32,
+    /// Its vector.
+    pub vector: Vec<f32>,
+    /// The vectors of its tokens, of the same dimension and any length; the first 512 count. None: it has no place in
+    /// [`Index::late`].
+    pub tokens: Vec<Vec<f32>>,
+}
+
+/// A token of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryToken {
+    /// Its vector, of any length but zero.
+    pub vector: Vec<f32>,
+    /// How much it counts, 0 or more.
+    pub weight: f32,
 }
 
 /// A vector that was found.
@@ -151,6 +171,8 @@ pub struct Status {
     pub fresh: u64,
     /// Bytes on disk.
     pub disk_bytes: u64,
+    /// Bytes of them that the tokens take.
+    pub tokens_bytes: u64,
     /// Bytes of codes in memory.
     pub codes_bytes: u64,
     /// Candidates that are scored exactly for the nearest ten.
@@ -160,80 +182,53 @@ pub struct Status {
 }
 
 impl Index {
-    /// Opens the index, or begins it anew where it is missing, broken, or of another stamp or dimension;
-    /// [`Self::opened`] says so. Errors: [`Kind::Conflict`] when this process has it open, [`Kind::Unsupported`] on
-    /// a network file system, [`Kind::StorageFull`].
-    pub fn open(options: Options) -> Result<Self> {
-        let Options { folder, dimension, stamp } = options;
-        if !(1..=MAX_DIMENSION).contains(&dimension) {
-            return Err(Error::invalid(format!("an index of {dimension} numbers a vector")));
-        }
-        files::make_private_folder(&folder)?;
-        files::refuse_remote(&folder)?;
-        let purpose = Purpose { stamp, dimension };
-        let (exact_folder, fresh_folder) = (folder.join("exact"), folder.join("fresh"));
-        let is_new = !exact_folder.exists();
-        let try_open = || -> Result<Result<(ExactPart, FreshPart), String>> {
-            let exact = match ExactPart::open(&exact_folder, &purpose)? {
-                Ok(exact) => exact,
-                Err(other) => return Ok(Err(other)),
-            };
-            let fresh = FreshPart::open(&fresh_folder, dimension)?;
-            let pair = exact.pair()?;
-            match fresh.pair()? {
-                Some(found) if found == pair => {}
-                // A new pair, or one whose making was cut short.
-                None if exact.codes().ids().is_empty() && fresh.state().is_empty() => {
-                    fresh.set_pair(&pair)?
-                }
-                _ => return Ok(Err("its two parts do not belong together".to_owned())),
-            }
-            Ok(Ok((exact, fresh)))
-        };
-        let why = match try_open() {
-            Ok(Ok(parts)) => return Self::over(parts, Opened { fresh: is_new, why: None }),
-            Ok(Err(other)) => other,
-            Err(error) if error.kind() == Kind::Corrupt => error.to_string(),
-            Err(error) => return Err(error),
-        };
-        tracing::warn!(folder = %folder.display(), why, "the index is begun anew");
-        files::wipe(&exact_folder)?;
-        files::wipe(&fresh_folder)?;
-        let parts = try_open()?.map_err(|other| Error::internal(format!("a new index: {other}")))?;
-        Self::over(parts, Opened { fresh: true, why: Some(why) })
-    }
-
-    fn over((exact, fresh): (ExactPart, FreshPart), opened: Opened) -> Result<Self> {
-        let dimension = exact.codes().frame().dimension();
-        let candidates = exact.candidates()?.unwrap_or(CANDIDATES).max(CANDIDATES);
-        Ok(Self {
-            inner: Arc::new(Inner {
-                exact,
-                fresh,
-                dimension,
-                opened,
-                maintenance: Mutex::default(),
-                candidates: AtomicU32::new(candidates),
-                recall: AtomicU64::new(f64::NAN.to_bits()),
-                recent: Mutex::default(),
-            }),
-        })
-    }
-
     /// What was found when this was opened.
     pub fn opened(&self) -> &Opened {
         &self.inner.opened
     }
 
     /// Stores vectors, each in place of what its id had: durable and found by searches when this returns. Nothing
-    /// is stored when one of them has the wrong dimension, is zero or not finite ([`Kind::Invalid`], names the id);
-    /// more than 4096 are stored in parts, and [`Kind::StorageFull`] may come between these.
+    /// is stored when one of them has the wrong dimension, is zero or not finite ([`crate::error::Kind::Invalid`], names the id);
+    /// more than 4096 are stored in parts, and [`crate::error::Kind::StorageFull`] may come between these.
     ///
     /// To fill an index quickly: put thousands at a time and leave the merging to this, which does it when it must.
     pub fn put(&self, vectors: &[(u32, Vec<f32>)]) -> Result<()> {
         for (id, vector) in vectors {
             check_vector(format_args!("vector {id}"), vector, self.inner.dimension)?;
         }
+        // What the ids had before may have had tokens.
+        let ids: Vec<u32> = vectors.iter().map(|(id, _)| *id).collect();
+        self.inner.tokens.remove(&ids)?;
+        self.put_vectors(vectors)
+    }
+
+    /// The same with the tokens of each text, for [`Self::late`]. Nothing is stored either when a token has the wrong
+    /// dimension or is not finite.
+    pub fn put_passages(&self, passages: Vec<Passage>) -> Result<()> {
+        let dimension = self.inner.dimension;
+        for Passage { id, vector, tokens } in &passages {
+            check_vector(format_args!("vector {id}"), vector, dimension)?;
+            let is_bad = |token: &Vec<f32>| token.len() != dimension || token.iter().any(|x| !x.is_finite());
+            if let Some(at) = tokens.iter().position(is_bad) {
+                return Err(Error::invalid(format!(
+                    "token {at} of vector {id} is not {dimension} finite numbers"
+                )));
+            }
+        }
+        let (mut vectors, mut with, mut without) = (Vec::new(), Vec::new(), Vec::new());
+        for Passage { id, vector, tokens } in passages {
+            vectors.push((id, vector));
+            if tokens.is_empty() { without.push(id) } else { with.push((id, tokens.concat())) }
+        }
+        with.sort_by_key(|(id, _)| *id);
+        self.inner.tokens.remove(&without)?;
+        for some in with.chunks(TOKENS_BATCH) {
+            self.inner.tokens.put(some)?;
+        }
+        self.put_vectors(&vectors)
+    }
+
+    fn put_vectors(&self, vectors: &[(u32, Vec<f32>)]) -> Result<()> {
         for some in vectors.chunks(BATCH) {
             let changes: Vec<Change> =
                 some.iter().map(|(id, vector)| (*id, Some(Arc::from(&vector[..])))).collect();
@@ -242,11 +237,12 @@ impl Index {
         Ok(())
     }
 
-    /// Removes vectors: durable, and no search finds them when this returns. Ids that are not here are fine.
+    /// Removes vectors and their tokens: durable, and no search finds them when this returns. Ids that are not here are fine.
     pub fn remove(&self, ids: &[u32]) -> Result<()> {
         for some in ids.chunks(BATCH) {
             let changes: Vec<Change> = some.iter().map(|id| (*id, None)).collect();
             self.store(&format!("remove {} vectors", some.len()), &changes)?;
+            self.inner.tokens.remove(some)?;
         }
         Ok(())
     }
@@ -259,7 +255,7 @@ impl Index {
     }
 
     /// The `limit` nearest vectors, best first; of equals the smaller id. `among`: only these ids count, and all of
-    /// them do; ascending ids are quickest. Errors: [`Kind::Invalid`] for a query of the wrong dimension, zero or not finite.
+    /// them do; ascending ids are quickest. Errors: [`crate::error::Kind::Invalid`] for a query of the wrong dimension, zero or not finite.
     pub fn search(&self, query: &[f32], limit: usize, among: Option<&[u32]>) -> Result<Vec<Neighbour>> {
         self.inner.exact.environment.check_open()?;
         check_vector("the query", query, self.inner.dimension)?;
@@ -351,7 +347,8 @@ impl Index {
         Status {
             vectors: fresh.over(codes.ids()).len(),
             fresh: fresh.len() as u64,
-            disk_bytes: self.inner.exact.environment.disk_bytes() + self.inner.fresh.environment.disk_bytes(),
+            disk_bytes: self.inner.environments().iter().map(|part| part.disk_bytes()).sum(),
+            tokens_bytes: self.inner.tokens.environment.disk_bytes(),
             codes_bytes: codes.memory_bytes(),
             candidates: self.inner.candidates.load(Ordering::Relaxed),
             recall: (!recall.is_nan()).then_some(recall),
@@ -361,14 +358,15 @@ impl Index {
     /// False once the files were deleted or replaced under us, or failed for good: searches may go on, changes are
     /// refused, and it is time to close this and open it anew.
     pub fn is_intact(&self) -> bool {
-        self.inner.exact.environment.is_intact() && self.inner.fresh.environment.is_intact()
+        self.inner.environments().iter().all(|part| part.is_intact())
     }
 
     /// Closes the files, also when clones are left: their calls fail from now on. Calls in flight are waited for,
-    /// five seconds at most for each part ([`Kind::Busy`]).
+    /// five seconds at most for each part ([`crate::error::Kind::Busy`]).
     pub fn close(self) -> Result<()> {
-        let fresh = self.inner.fresh.environment.close();
-        self.inner.exact.environment.close().and(fresh)
+        // All of them, whatever the first says.
+        let closed = self.inner.environments().map(Environment::close);
+        closed.into_iter().collect()
     }
 
     fn only_one(&self) -> MutexGuard<'_, ()> {

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::dot::{dot, unit};
 use super::*;
+use crate::error::Kind;
 
 pub(super) fn open(folder: &Path, dimension: usize) -> Index {
     Index::open(options(folder, dimension)).unwrap()
@@ -238,6 +239,7 @@ fn broken_files_begin_anew() {
     };
     check("no exact part", &|folder| fs::remove_dir_all(folder.join("exact")).unwrap());
     check("no fresh part", &|folder| fs::remove_dir_all(folder.join("fresh")).unwrap());
+    check("no tokens", &|folder| fs::remove_dir_all(folder.join("tokens")).unwrap());
     check("garbage", &|folder| fs::write(folder.join("exact/data.mdb"), vec![0xa5; 100_000]).unwrap());
     check("empty", &|folder| fs::write(folder.join("fresh/data.mdb"), "").unwrap());
     check("cut short", &|folder| {
@@ -254,7 +256,7 @@ fn files_are_for_the_user_alone() {
     let index = open(&folder, 2);
     index.put(&[(1, vec![1.0, 0.0])]).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    for part in ["", "exact", "fresh"] {
+    for part in ["", "exact", "fresh", "tokens"] {
         assert_eq!(mode(&folder.join(part)), 0o700, "{part}");
     }
     for file in ["exact/data.mdb", "exact/lock.mdb", "fresh/data.mdb", "fresh/lock.mdb"] {
@@ -363,4 +365,69 @@ fn searches_see_every_vector_once_while_it_is_put_merged_and_removed() {
     });
     index.merge().unwrap();
     assert_eq!(index.status().vectors, 400 - 133);
+}
+
+fn passage(id: u32, tokens: Vec<Vec<f32>>) -> Passage {
+    Passage { id, vector: sample::off_centre(1, 16, u64::from(id)).remove(0), tokens }
+}
+
+#[test]
+fn tokens_come_and_go_with_their_vector() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = open(folder.path(), 16);
+    let tokens = |id: u32, n: usize| sample::off_centre(n, 16, 1000 + u64::from(id));
+    let query: Vec<QueryToken> =
+        sample::off_centre(5, 16, 77).into_iter().map(|vector| QueryToken { vector, weight: 0.5 }).collect();
+    let scores = |index: &Index| index.late(&query, &[1, 2, 3, 9]).unwrap();
+    index.put_passages(vec![passage(1, tokens(1, 10))]).unwrap();
+    assert_eq!(scores(&index), [None; 4], "too few to know what they share");
+    index.put_passages((2..60).map(|id| passage(id, tokens(id, 100))).collect()).unwrap();
+    let before = scores(&index);
+    assert!(before.iter().all(|score| score.is_some_and(|score| (-1.0..=1.0).contains(&score))));
+    assert!(index.status().tokens_bytes > 0 && index.status().tokens_bytes < index.status().disk_bytes);
+
+    index.merge().unwrap();
+    index.close().unwrap();
+    index = open(folder.path(), 16);
+    assert_eq!(scores(&index), before, "they stay");
+
+    index.remove(&[1]).unwrap();
+    index.put(&[(2, vec![1.0; 16])]).unwrap();
+    index.put_passages(vec![passage(3, vec![]), passage(9, tokens(1, 10))]).unwrap();
+    let after = scores(&index);
+    assert_eq!(after[..3], [None; 3], "removed, replaced without tokens in two ways");
+    assert_eq!(after[3], before[0], "the same tokens under another id");
+}
+
+#[test]
+fn tokens_that_do_not_fit_are_refused_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = open(folder.path(), 16);
+    for bad in [vec![0.0; 15], [vec![0.0; 15], vec![f32::NAN]].concat()] {
+        let some = vec![passage(1, vec![vec![1.0; 16]]), passage(2, vec![vec![1.0; 16], bad])];
+        let error = index.put_passages(some).unwrap_err();
+        assert!(error.to_string().contains("token 1 of vector 2"), "{error}");
+    }
+    assert!(index.ids().unwrap().is_empty());
+    let token = |vector: Vec<f32>, weight| [QueryToken { vector, weight }];
+    for bad in [token(vec![1.0; 15], 1.0), token(vec![1.0; 16], -1.0), token(vec![1.0; 16], f32::NAN)] {
+        assert_eq!(index.late(&bad, &[]).unwrap_err().kind(), Kind::Invalid);
+    }
+}
+
+#[test]
+fn an_index_of_an_earlier_version_serves_on_without_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = open(folder.path(), 16);
+    index.put_passages(vec![passage(1, vec![vec![1.0; 16]; 70])]).unwrap();
+    index.merge().unwrap();
+    index.inner.exact.forget_tokens().unwrap();
+    index.close().unwrap();
+    fs::remove_dir_all(folder.path().join("tokens")).unwrap();
+    for _ in 0..2 {
+        let index = open(folder.path(), 16);
+        assert_eq!(index.opened(), &Opened { fresh: false, why: None });
+        assert_eq!(index.ids().unwrap(), [1]);
+        index.close().unwrap();
+    }
 }

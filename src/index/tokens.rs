@@ -1,0 +1,330 @@
+//! The tokens' part: for each vector the signs of its text's token vectors, for a second and closer look at the best.
+//!
+//! A token vector is kept as one bit a dimension: the sign of what is left when the mean of all tokens is taken away.
+//! Against a query's tokens in full precision that ranks as well as the numbers themselves. The mean is that of the
+//! first [`MEAN_FROM`] tokens or a few more; these are kept as they came until there are so many, and are coded then.
+//! Nothing else depends on this part: a vector without codes is a vector.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use heed::byteorder::BigEndian;
+use heed::types::{Bytes, Str, U32};
+use heed::{RoTxn, RwTxn};
+
+use super::environment::Environment;
+use super::fault::Fault;
+use crate::error::Result;
+
+/// Tokens of one text that are kept: what the embedding model reads at most.
+pub(super) const MOST_TOKENS: usize = 512;
+
+/// From how many tokens on the mean is taken for that of all.
+pub(super) const MEAN_FROM: usize = 4096;
+
+/// With fewer tokens what they share cannot be told from what they are.
+const LEAST_FOR_MEAN: usize = 64;
+
+type Rows = heed::Database<'static, U32<BigEndian>, Bytes>;
+
+/// The tokens of one text: `n × dimension` numbers.
+pub(super) type Tokens = (u32, Vec<f32>);
+
+/// The tokens' part on disk, and the mean in memory.
+#[derive(Debug)]
+pub(super) struct TokensPart {
+    pub(super) environment: Environment,
+    about: heed::Database<'static, Str, Bytes>,
+    /// Signs, `bytes_of(dimension)` a token.
+    codes: Rows,
+    /// Numbers, until there are enough of them for a mean.
+    early: Rows,
+    dimension: usize,
+    mean: RwLock<Arc<Mean>>,
+}
+
+/// What all tokens share.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Mean {
+    /// Not known yet.
+    None,
+    /// That of the early ones, which are not coded yet.
+    Provisional(Vec<f32>),
+    /// That of all codes.
+    Fixed(Vec<f32>),
+}
+
+impl Mean {
+    pub(super) fn values(&self) -> Option<&[f32]> {
+        match self {
+            Mean::None => None,
+            Mean::Provisional(mean) | Mean::Fixed(mean) => Some(mean),
+        }
+    }
+}
+
+/// Bytes of one token's signs.
+pub(super) fn bytes_of(dimension: usize) -> usize {
+    dimension.div_ceil(8)
+}
+
+impl TokensPart {
+    /// Opens or makes it. Broken content: [`crate::error::Kind::Corrupt`].
+    pub(super) fn open(folder: &Path, dimension: usize) -> Result<Self> {
+        let environment = Environment::open(folder)?;
+        let (about, codes, early) =
+            (environment.table("about")?, environment.table("codes")?, environment.table("early")?);
+        let part =
+            Self { environment, about, codes, early, dimension, mean: RwLock::new(Arc::new(Mean::None)) };
+        let mean = part.environment.read("read the mean of the tokens", |txn| part.find_mean(txn))?;
+        part.publish(mean);
+        Ok(part)
+    }
+
+    /// The random number that ties this part to its exact part; none when it was just made.
+    pub(super) fn pair(&self) -> Result<Option<Vec<u8>>> {
+        self.environment.read("read the description of the tokens", |txn| {
+            Ok(self.about.get(txn, "pair")?.map(<[u8]>::to_vec))
+        })
+    }
+
+    pub(super) fn set_pair(&self, pair: &[u8]) -> Result<()> {
+        self.environment.write("describe the tokens", |txn| Ok(self.about.put(txn, "pair", pair)?))
+    }
+
+    /// Stores the tokens of texts, each in place of what its id had: durable when this returns. Numbers that are not
+    /// finite are the caller's to refuse.
+    pub(super) fn put(&self, some: &[Tokens]) -> Result<()> {
+        let mean = self.environment.write("store the tokens of texts", |txn| {
+            let fixed = self.fixed_mean(txn)?;
+            for (id, numbers) in some {
+                let most = MOST_TOKENS * self.dimension;
+                let numbers = &numbers[..numbers.len().min(most)];
+                match &fixed {
+                    Some(mean) => self.codes.put(txn, id, &code(numbers, mean))?,
+                    None => self.early.put(txn, id, &to_bytes(numbers))?,
+                }
+            }
+            match fixed {
+                Some(mean) => Ok(Mean::Fixed(mean)),
+                None => self.fix_mean(txn),
+            }
+        })?;
+        self.publish(mean);
+        Ok(())
+    }
+
+    /// Removes the tokens of texts. Ids that are not here are fine, and cost no commit.
+    pub(super) fn remove(&self, ids: &[u32]) -> Result<()> {
+        let is_any = self.environment.read("look for tokens", |txn| {
+            for id in ids {
+                if self.codes.get(txn, id)?.is_some() || self.early.get(txn, id)?.is_some() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })?;
+        if !is_any {
+            return Ok(());
+        }
+        let mean = self.environment.write("remove the tokens of texts", |txn| {
+            for id in ids {
+                self.codes.delete(txn, id)?;
+                self.early.delete(txn, id)?;
+            }
+            self.find_mean(txn)
+        })?;
+        self.publish(mean);
+        Ok(())
+    }
+
+    /// Calls `each` with the codes of the tokens of `ids`, in their order, around the mean that it gets; none where
+    /// there are none. Nothing is called where there is no mean yet.
+    pub(super) fn each(&self, ids: &[u32], mut each: impl FnMut(&[f32], Option<&[u8]>)) -> Result<()> {
+        let width = bytes_of(self.dimension);
+        self.environment.read("read the tokens of texts", |txn| {
+            // Codes are around the mean of their snapshot, which may have been fixed a moment ago.
+            let published = self.mean();
+            let of_snapshot = match &*published {
+                Mean::Fixed(_) => None,
+                Mean::None | Mean::Provisional(_) => self.fixed_mean(txn)?,
+            };
+            let Some(mean) = of_snapshot.as_deref().or(published.values()) else { return Ok(()) };
+            for id in ids {
+                if let Some(bytes) = self.codes.get(txn, id)? {
+                    if bytes.len() % width != 0 {
+                        return Err(Fault::Broken(format!("the tokens of {id} have {} bytes", bytes.len())));
+                    }
+                    each(mean, Some(bytes));
+                } else if let Some(bytes) = self.early.get(txn, id)? {
+                    each(mean, Some(&code(&self.numbers(bytes)?, mean)));
+                } else {
+                    each(mean, None);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The ids that have tokens, ascending within each of the two tables.
+    pub(super) fn ids(&self) -> Result<Vec<u32>> {
+        self.environment.read("list the tokens", |txn| {
+            let mut ids = Vec::new();
+            for table in [&self.codes, &self.early] {
+                for row in table.iter(txn)? {
+                    ids.push(row?.0);
+                }
+            }
+            Ok(ids)
+        })
+    }
+
+    /// How many ids have tokens; cheap.
+    pub(super) fn len(&self) -> Result<u64> {
+        self.environment.read("count the tokens", |txn| Ok(self.codes.len(txn)? + self.early.len(txn)?))
+    }
+
+    /// What is taken away from every token; a cheap clone.
+    pub(super) fn mean(&self) -> Arc<Mean> {
+        self.mean.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn publish(&self, mean: Mean) {
+        *self.mean.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mean);
+    }
+
+    fn fixed_mean(&self, txn: &RoTxn<'_>) -> Result<Option<Vec<f32>>, Fault> {
+        match self.about.get(txn, "mean")? {
+            Some(bytes) if bytes.len() == self.dimension * 4 => Ok(Some(self.numbers(bytes)?)),
+            Some(bytes) => Err(Fault::Broken(format!("the mean of the tokens has {} bytes", bytes.len()))),
+            None => Ok(None),
+        }
+    }
+
+    fn find_mean(&self, txn: &RoTxn<'_>) -> Result<Mean, Fault> {
+        if let Some(mean) = self.fixed_mean(txn)? {
+            return Ok(Mean::Fixed(mean));
+        }
+        let (mean, n) = self.mean_of_early(txn)?;
+        Ok(if n < LEAST_FOR_MEAN { Mean::None } else { Mean::Provisional(mean) })
+    }
+
+    fn mean_of_early(&self, txn: &RoTxn<'_>) -> Result<(Vec<f32>, usize), Fault> {
+        let (mut sum, mut n) = (vec![0f64; self.dimension], 0usize);
+        for row in self.early.iter(txn)? {
+            for token in self.numbers(row?.1)?.chunks_exact(self.dimension) {
+                sum.iter_mut().zip(token).for_each(|(sum, x)| *sum += f64::from(*x));
+                n += 1;
+            }
+        }
+        Ok((sum.into_iter().map(|x| (x / n.max(1) as f64) as f32).collect(), n))
+    }
+
+    /// Codes the early tokens once there are enough of them.
+    fn fix_mean(&self, txn: &mut RwTxn<'_>) -> Result<Mean, Fault> {
+        let (mean, n) = self.mean_of_early(txn)?;
+        if n < MEAN_FROM {
+            return Ok(if n < LEAST_FOR_MEAN { Mean::None } else { Mean::Provisional(mean) });
+        }
+        let mut coded = Vec::new();
+        for row in self.early.iter(txn)? {
+            let (id, bytes) = row?;
+            coded.push((id, code(&self.numbers(bytes)?, &mean)));
+        }
+        for (id, code) in &coded {
+            self.codes.put(txn, id, code)?;
+        }
+        self.early.clear(txn)?;
+        self.about.put(txn, "mean", &to_bytes(&mean))?;
+        Ok(Mean::Fixed(mean))
+    }
+
+    fn numbers(&self, bytes: &[u8]) -> Result<Vec<f32>, Fault> {
+        if bytes.len() % (self.dimension * 4) != 0 {
+            return Err(Fault::Broken(format!("tokens have {} bytes", bytes.len())));
+        }
+        Ok(bytes.as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect())
+    }
+}
+
+/// The signs of the tokens around `mean`, the first dimension in the lowest bit; 1: not below it.
+pub(super) fn code(numbers: &[f32], mean: &[f32]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(numbers.len().div_ceil(8));
+    for token in numbers.chunks_exact(mean.len()) {
+        for (token, mean) in token.chunks(8).zip(mean.chunks(8)) {
+            let bits = token.iter().zip(mean).enumerate();
+            bytes.push(bits.fold(0, |byte, (bit, (x, mean))| byte | u8::from(x >= mean) << bit));
+        }
+    }
+    bytes
+}
+
+fn to_bytes(numbers: &[f32]) -> Vec<u8> {
+    numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    const DIMENSION: usize = 12;
+
+    fn tokens(n: usize, seed: u64) -> Vec<f32> {
+        sample::off_centre(n, DIMENSION, seed).concat()
+    }
+
+    fn codes(part: &TokensPart, ids: &[u32]) -> Vec<Option<Vec<u8>>> {
+        let mut found = Vec::new();
+        part.each(ids, |_, codes| found.push(codes.map(<[u8]>::to_vec))).unwrap();
+        found
+    }
+
+    #[test]
+    fn a_code_is_the_signs_around_the_mean() {
+        assert_eq!(code(&[1.0, 2.0, 3.0, 0.0], &[1.0, 2.5]), [0b01, 0b01]);
+        let nine = [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0];
+        assert_eq!(code(&nine, &[0.5; 9]), [0b1000_0010, 1], "a rest takes a byte of its own");
+        assert_eq!(bytes_of(9), 2);
+    }
+
+    #[test]
+    fn the_first_tokens_are_coded_once_there_are_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = TokensPart::open(folder.path(), DIMENSION).unwrap();
+        part.put(&[(1, tokens(LEAST_FOR_MEAN - 1, 1))]).unwrap();
+        assert_eq!((part.mean().values(), codes(&part, &[1])), (None, vec![]), "too few for a mean");
+
+        part.put(&[(2, tokens(500, 2)), (9, tokens(3, 9))]).unwrap();
+        assert!(matches!(&*part.mean(), Mean::Provisional(_)));
+        let found = codes(&part, &[2, 7]);
+        assert_eq!((found[0].as_ref().unwrap().len(), &found[1]), (1000, &None));
+
+        for id in 10..20 {
+            part.put(&[(id, tokens(500, u64::from(id)))]).unwrap();
+        }
+        let Mean::Fixed(mean) = (*part.mean()).clone() else { panic!("the mean is not fixed") };
+        part.remove(&[1, 10, 77]).unwrap();
+        let expected = Some(code(&tokens(500, 2), &mean));
+        let last = Some(code(&tokens(500, 19), &mean));
+        let check = |part: &TokensPart| {
+            assert_eq!(*part.mean(), Mean::Fixed(mean.clone()), "it stays");
+            assert_eq!(codes(part, &[2, 19, 10]), [expected.clone(), last.clone(), None]);
+            assert_eq!(part.len().unwrap(), 11);
+        };
+        check(&part);
+        part.environment.close().unwrap();
+        check(&TokensPart::open(folder.path(), DIMENSION).unwrap());
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_an_empty_one_has_no_tokens() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = TokensPart::open(folder.path(), DIMENSION).unwrap();
+        part.put(&[(1, tokens(600, 1)), (2, vec![])]).unwrap();
+        let found = codes(&part, &[1, 2]);
+        assert_eq!(found[0].as_ref().map(Vec::len), Some(MOST_TOKENS * 2));
+        assert_eq!(found[1].as_ref().map(Vec::len), Some(0));
+        assert_eq!(part.ids().unwrap(), [1, 2]);
+    }
+}
