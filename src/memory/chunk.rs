@@ -7,8 +7,9 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::{sentence, tokens};
 use crate::model::ChunkRange;
 
-/// Grows whenever the same text would be cut differently, so that stored passages are cut anew.
-pub const CHUNKER_VERSION: u32 = 1;
+/// Grows whenever the same text would be cut, or its passages be embedded, differently: stored passages are then
+/// embedded anew into another generation. 2: in their context.
+pub const CHUNKER_VERSION: u32 = 2;
 
 /// A passage at most: about 300 tokens of English, 400 of Portuguese or Chinese. The embedding model reads 512,
 /// and what a vector stands for blurs with its length.

@@ -140,13 +140,14 @@ impl Memory {
         filter: &SearchFilter,
         pool: usize,
     ) -> Result<SemanticResult> {
-        let (vector, among) = tokio::try_join!(
+        let (embedded, among) = tokio::try_join!(
             leg.embedder.embed_query(query.to_owned()),
             self.store().chunks_matching(filter)
         )?;
         let index = leg.index;
         let neighbours =
-            blocking(move || index.search(&vector, pool * CHUNKS_PER_ITEM, among.as_deref())).await?;
+            blocking(move || index.search(&embedded.vector, pool * CHUNKS_PER_ITEM, among.as_deref()))
+                .await?;
         let cosines: HashMap<u32, f64> =
             neighbours.iter().map(|neighbour| (neighbour.id, f64::from(neighbour.cosine))).collect();
         let found =

@@ -12,7 +12,8 @@ use super::generations::{Generation, blocking};
 use crate::api::job::JobKind;
 use crate::error::{Error, Kind, Result};
 use crate::model::Timestamp;
-use crate::store::LeasedJob;
+use crate::store::{self, LeasedJob};
+use crate::{embed, index};
 
 /// Jobs that are leased at a time: enough to sort by length, few enough to give back quickly.
 const BATCH: usize = 32;
@@ -173,26 +174,29 @@ async fn embed_and_write(generation: &Generation, jobs: &[LeasedJob]) -> Result<
     let mut removed = Vec::new();
     let (mut chunks, mut texts) = (Vec::new(), Vec::new());
     for job in jobs {
-        match (&job.kind, &job.text) {
-            (JobKind::Embed, Some(text)) => {
+        match (&job.kind, job.passage.clone()) {
+            (JobKind::Embed, Some(store::Passage { context, text })) => {
                 chunks.push(job.chunk);
-                texts.push(text.clone());
+                texts.push(embed::Passage { context, text });
             }
             (JobKind::Remove, _) | (JobKind::Embed, None) => removed.push(job.chunk),
         }
     }
-    let (mut vectors, mut refused) = (Vec::with_capacity(texts.len()), Vec::new());
+    let (mut passages, mut refused) = (Vec::with_capacity(texts.len()), Vec::new());
     if !texts.is_empty() {
-        for (chunk, vector) in chunks.into_iter().zip(embedder.embed_passages(texts).await?) {
-            match vector {
-                Ok(vector) => vectors.push((chunk, vector)),
-                Err(error) => refused.push((chunk, error)),
+        for (id, embedded) in chunks.into_iter().zip(embedder.embed_passages(texts).await?) {
+            match embedded {
+                Ok(embed::Embedding { vector, tokens }) => {
+                    let tokens = tokens.into_iter().map(|token| token.vector).collect();
+                    passages.push(index::Passage { id, vector, tokens });
+                }
+                Err(error) => refused.push((id, error)),
             }
         }
     }
     blocking(move || {
         index.remove(&removed)?;
-        index.put(&vectors)
+        index.put_passages(passages)
     })
     .await?;
     Ok(refused)

@@ -27,8 +27,14 @@ pub(super) struct Migration {
 }
 
 /// Every migration, oldest first.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "0001_init.sql", sql: include_str!("../../migrations/0001_init.sql") }];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "0001_init.sql", sql: include_str!("../../migrations/0001_init.sql") },
+    Migration {
+        version: 2,
+        name: "0002_context.sql",
+        sql: include_str!("../../migrations/0002_context.sql"),
+    },
+];
 
 /// SHA-256 of a migration's text, in hexadecimal.
 pub(super) fn checksum(sql: &str) -> String {
@@ -166,11 +172,13 @@ mod tests {
     use super::*;
 
     /// A released migration never changes; a new file gets a new line here.
-    const RELEASED: &[(&str, &str)] =
-        &[("0001_init.sql", "82cea5121eae5b800da02be8c7adc15fbd1144bc7f13f38933b5d42b68179a38")];
+    const RELEASED: &[(&str, &str)] = &[
+        ("0001_init.sql", "82cea5121eae5b800da02be8c7adc15fbd1144bc7f13f38933b5d42b68179a38"),
+        ("0002_context.sql", "27cb70734b8182e9e2614376954cf85674b1ea3bfc3b4a66f18d92a38ed5d2ba"),
+    ];
 
     const NEXT: Migration =
-        Migration { version: 2, name: "0002_next.sql", sql: "CREATE TABLE next(a INTEGER) STRICT;" };
+        Migration { version: 3, name: "0003_next.sql", sql: "CREATE TABLE next(a INTEGER) STRICT;" };
 
     fn empty() -> (tempfile::TempDir, Connection) {
         let folder = tempfile::tempdir().unwrap();
@@ -249,10 +257,10 @@ mod tests {
     fn a_failing_migration_leaves_everything_as_it_was() {
         let (folder, mut db) = empty();
         migrate(&mut db, MIGRATIONS, folder.path()).unwrap();
-        let bad = Migration { version: 3, name: "0003_bad.sql", sql: "CREATE TABLE more(a); NONSENSE;" };
+        let bad = Migration { version: 4, name: "0004_bad.sql", sql: "CREATE TABLE more(a); NONSENSE;" };
         let more = [MIGRATIONS, &[NEXT, bad]].concat();
         let error = migrate(&mut db, &more, folder.path()).unwrap_err();
-        assert!(error.to_string().contains("0003_bad.sql"), "{error}");
+        assert!(error.to_string().contains("0004_bad.sql"), "{error}");
         let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
         let n: i64 = db
             .query_row("SELECT count(*) FROM sqlite_schema WHERE name IN ('next','more')", [], |row| {

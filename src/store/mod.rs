@@ -10,6 +10,7 @@
 mod append;
 mod chunks;
 mod connection;
+mod context;
 mod conversations;
 mod export;
 mod fault;
@@ -48,6 +49,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 pub use chunks::ChunkItem;
+pub use context::Passage;
 pub use hydrate::ItemText;
 pub use lexical::{LexicalQuery, LexicalResult};
 pub use queue::{LeasedJob, MAX_ATTEMPTS};

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::context::{self, Passage};
 use super::readers::READ_DEADLINE;
-use super::rows::{role, time};
 use super::{Store, fault};
 use crate::api::job::JobKind;
 use crate::error::Result;
-use crate::model::{JobId, Role, Timestamp};
+use crate::model::{JobId, Timestamp};
 
 /// Tries after which a job is given up.
 pub const MAX_ATTEMPTS: u32 = 8;
@@ -42,16 +42,8 @@ pub struct LeasedJob {
     pub space: i64,
     /// The token of this lease.
     pub lease: i64,
-    /// The text to embed; none where a vector is to be removed.
-    pub text: Option<String>,
-    /// Who says it, if it is of a message.
-    pub role: Option<Role>,
-    /// The display name of who says it.
-    pub author: Option<String>,
-    /// The title of its conversation.
-    pub title: Option<String>,
-    /// When it was said; none where a vector is to be removed.
-    pub created_at: Option<Timestamp>,
+    /// What to embed; none where a vector is to be removed.
+    pub passage: Option<Passage>,
 }
 
 /// The next token. Tokens of an earlier run do not matter: opening the store ends every lease.
@@ -82,7 +74,7 @@ impl Store {
                 job.lease = lease;
                 job.attempts += 1;
             }
-            add_texts(db, &mut jobs)?;
+            context::add_passages(db, &mut jobs)?;
             Ok(jobs)
         })
         .await
@@ -192,9 +184,6 @@ pub(super) const NEXT_WAITING: &str =
     "SELECT min(run_at) FROM embed_job INDEXED BY embed_job_waiting WHERE state = 3 AND space_id = ?1";
 pub(super) const NEXT_LEASED: &str =
     "SELECT min(run_at) FROM embed_job INDEXED BY embed_job_leased WHERE state = 1 AND space_id = ?1";
-pub(super) const TEXT: &str = "SELECT k.message_id, k.memory_id, k.start_byte, k.end_byte
-   FROM chunk k WHERE k.id = ?1";
-
 /// What names a job in the writer.
 struct Key {
     id: i64,
@@ -238,71 +227,8 @@ fn due(db: &Connection, space: i64, limit: usize) -> Result<Vec<LeasedJob>> {
             attempts: row.get(3)?,
             space,
             lease: 0,
-            text: None,
-            role: None,
-            author: None,
-            title: None,
-            created_at: None,
+            passage: None,
         });
     }
     Ok(jobs)
-}
-
-/// What a chunk is a part of, as far as embedding needs it.
-struct Whole {
-    owner: (Option<i64>, Option<i64>),
-    content: String,
-    role: Option<Role>,
-    author: Option<String>,
-    title: Option<String>,
-    created_at: Timestamp,
-}
-
-/// Reads the texts. Chunks of one long message follow each other, so the last text is kept at hand.
-fn add_texts(db: &Connection, jobs: &mut [LeasedJob]) -> Result<()> {
-    let mut last: Option<Whole> = None;
-    for job in jobs.iter_mut().filter(|job| job.kind == JobKind::Embed) {
-        let (message, memory, start, end): (Option<i64>, Option<i64>, u32, u32) = db
-            .prepare_cached(TEXT)?
-            .query_row([job.chunk], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-        if last.as_ref().is_none_or(|whole| whole.owner != (message, memory)) {
-            last = Some(whole(db, message, memory)?);
-        }
-        if let Some(whole) = &last {
-            let text = whole.content.get(start as usize..end as usize);
-            job.text = Some(text.ok_or_else(|| fault::damaged("a chunk outside of its text"))?.to_owned());
-            job.role = whole.role;
-            job.author.clone_from(&whole.author);
-            job.title.clone_from(&whole.title);
-            job.created_at = Some(whole.created_at);
-        }
-    }
-    Ok(())
-}
-
-fn whole(db: &Connection, message: Option<i64>, memory: Option<i64>) -> Result<Whole> {
-    let owner = (message, memory);
-    if let Some(memory) = memory {
-        let whole = db.prepare_cached("SELECT content, created_at FROM memory WHERE id = ?1")?.query_row(
-            [memory],
-            |row| {
-                let (content, created_at) = (row.get(0)?, time(row, 1)?);
-                Ok(Whole { owner, content, role: None, author: None, title: None, created_at })
-            },
-        )?;
-        return Ok(whole);
-    }
-    let sql = "SELECT m.content, m.created_at, m.role, m.author, c.title
-               FROM message m JOIN conversation c ON c.id = m.conversation_id WHERE m.id = ?1";
-    let mut statement = db.prepare_cached(sql)?;
-    let mut found = statement.query([message])?;
-    let row = found.next()?.ok_or_else(|| fault::damaged("a chunk of a message that is gone"))?;
-    Ok(Whole {
-        owner,
-        content: row.get(0)?,
-        created_at: time(row, 1)?,
-        role: Some(role(row.get(2)?)?),
-        author: row.get(3)?,
-        title: row.get(4)?,
-    })
 }

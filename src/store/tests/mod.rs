@@ -1,5 +1,6 @@
 //! What the store promises, tried on real databases: one file a promise.
 
+mod context;
 mod durability;
 mod invariants;
 mod lexical;

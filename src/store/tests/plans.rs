@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::api::search::SearchFilter;
 use crate::model::ConversationId;
+use crate::store::context;
 use crate::store::filter::{Condition, Restriction};
 use crate::store::testing::{Temporary, append, said, store};
 use crate::store::{
@@ -64,7 +65,8 @@ fn check_lists_and_queue(store: &Temporary) {
         (queue::DUE, "embed_job_ready (space_id=?)"),
         (queue::NEXT_READY, "embed_job_ready (space_id=?)"),
         (queue::NEXT_WAITING, "embed_job_waiting (space_id=?)"),
-        (queue::TEXT, "SEARCH k USING INTEGER PRIMARY KEY"),
+        (context::TEXT, "SEARCH k USING INTEGER PRIMARY KEY"),
+        (context::BEFORE, "(conversation_id=? AND seq<?)"),
         (reconcile::INDEXED, "PRIMARY KEY (space_id=?)"),
     ];
     for (sql, expected) in cases {

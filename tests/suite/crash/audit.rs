@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use nosso::embed::{self, Embedder, cosine};
+use nosso::embed::{self, Embedder, Passage, cosine};
 use nosso::index::{self, Index};
 use rusqlite::Connection;
 
@@ -132,7 +132,7 @@ pub fn index_equals_store(data: &Path, library: &Path, model: &Path) {
     );
 
     let step = (texts.len() / COMPARED).max(1);
-    let (ids, texts): (Vec<u32>, Vec<String>) = texts.into_iter().step_by(step).unzip();
+    let (ids, texts): (Vec<u32>, Vec<Passage>) = texts.into_iter().step_by(step).unzip();
     let options = embed::Options {
         library: vec![library.to_owned()],
         model: model.to_owned(),
@@ -149,22 +149,52 @@ pub fn index_equals_store(data: &Path, library: &Path, model: &Path) {
         vectors
     });
     for ((id, vector), stored) in ids.iter().zip(vectors).zip(index.vectors(&ids).unwrap()) {
-        let cosine = cosine(&vector.unwrap(), &stored.unwrap());
+        let cosine = cosine(&vector.unwrap().vector, &stored.unwrap());
         assert!(cosine > 0.99, "the vector of passage {id} is of another text: {cosine}");
     }
     index.close().unwrap();
 }
 
-/// The text of every passage, by its id.
-fn passages(db: &Connection) -> BTreeMap<u32, String> {
-    let sql = "SELECT k.id, start_byte, end_byte, coalesce(m.content, y.content) FROM chunk k
-               LEFT JOIN message m ON m.id = k.message_id LEFT JOIN memory y ON y.id = k.memory_id";
+/// Every passage as it is to be embedded, by its id: its context is the message before it, the chunk before it or the
+/// conversation's title. Nothing here is hours apart.
+fn passages(db: &Connection) -> BTreeMap<u32, Passage> {
+    let sql = "SELECT k.id, k.start_byte, k.end_byte, coalesce(m.content, y.content), m.author, c.title,
+                 (SELECT p.end_byte FROM chunk p WHERE p.message_id = k.message_id AND p.place = k.place - 1),
+                 b.content, b.author
+               FROM chunk k LEFT JOIN message m ON m.id = k.message_id LEFT JOIN memory y ON y.id = k.memory_id
+               LEFT JOIN conversation c ON c.id = m.conversation_id
+               LEFT JOIN message b ON b.conversation_id = m.conversation_id AND b.seq = (SELECT max(seq)
+                 FROM message WHERE conversation_id = m.conversation_id AND seq < m.seq)";
     let mut statement = db.prepare(sql).unwrap();
+    let spoken = |author: Option<String>, text: &str| match author {
+        Some(author) => format!("{author}: {text}"),
+        None => text.to_owned(),
+    };
     let row = |row: &rusqlite::Row<'_>| {
         let (start, end, content): (u32, u32, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        Ok((row.get(0)?, content[start as usize..end as usize].to_owned()))
+        let (title, part, before): (Option<String>, Option<u32>, Option<String>) =
+            (row.get(5)?, row.get(6)?, row.get(7)?);
+        let context = match (part, before) {
+            (Some(part), _) => end_of(&content[..part as usize]).to_owned(),
+            (None, Some(before)) => spoken(row.get(8)?, end_of(&before)),
+            (None, None) => title.unwrap_or_default(),
+        };
+        let text = spoken(row.get(4)?, &content[start as usize..end as usize]);
+        Ok((row.get(0)?, Passage { context, text }))
     };
     statement.query_map([], row).unwrap().map(Result::unwrap).collect()
+}
+
+/// The last 400 bytes of a text or a few less, from a word on.
+fn end_of(text: &str) -> &str {
+    let text = text.trim_end();
+    match text.len() {
+        0..=400 => text,
+        length => {
+            let end = &text[text.ceil_char_boundary(length - 400)..];
+            end.find(char::is_whitespace).map_or(end, |space| end[space..].trim_start())
+        }
+    }
 }
 
 fn known(db: &Connection, sql: &str) -> Known {
