@@ -132,7 +132,10 @@ impl Embedder {
     /// [`Kind::Busy`] while stopping, [`Kind::ModelUnavailable`] where the model could not be loaded again.
     pub async fn embed_query(&self, text: String) -> Result<Embedding> {
         let embeddings = self.shared.queries.embed(vec![Passage::from(text)]).await?;
-        embeddings.into_iter().next().unwrap_or_else(|| Err(Error::internal("embed a question: no vector came")))
+        embeddings
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Err(Error::internal("embed a question: no vector came")))
     }
 
     /// What the network makes of stored texts, each read in its context, in order, or what was wrong with one

@@ -303,7 +303,8 @@ fn candidates(names: &[&str], pooling: Option<Pooling>) -> Vec<Output> {
         (None, true) => vec![Pooling::Mean, Pooling::Cls],
         (None, false) => vec![Pooling::Mean],
     };
-    let of_tokens = tokens.into_iter().flat_map(|name| poolings.iter().map(move |one| Output::Tokens(name, *one)));
+    let of_tokens =
+        tokens.into_iter().flat_map(|name| poolings.iter().map(move |one| Output::Tokens(name, *one)));
     has_sentences.then_some(Output::Sentence).into_iter().chain(of_tokens).collect()
 }
 

@@ -98,7 +98,7 @@ fn a_crash_between_tokens_and_vectors_leaves_nothing_behind() {
     let scores = index.late(&query, &[4, 1, 2, 3]).unwrap();
     let is_there: Vec<bool> = scores.iter().map(Option::is_some).collect();
     assert_eq!(is_there, [false, true, false, true]);
-    assert!(scores[1] > scores[3], "{scores:?}");
+    assert!(scores[1] >= scores[3], "nothing is more like a token than itself: {scores:?}");
 }
 
 /// Not a test of its own: the process that [`killed_at_any_moment_it_keeps_what_was_acknowledged`] kills. It puts,

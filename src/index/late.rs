@@ -111,7 +111,8 @@ impl Table {
             let lowest = -reach(half);
             bias += lowest;
             for bits in 0..16usize {
-                let signed = half.iter().enumerate().map(|(bit, x)| if bits >> bit & 1 == 1 { *x } else { -x });
+                let signed =
+                    half.iter().enumerate().map(|(bit, x)| if bits >> bit & 1 == 1 { *x } else { -x });
                 // Rounds to nearest; the range was chosen so that it fits.
                 entries.push(((signed.sum::<f32>() - lowest) / step + 0.5) as u8);
             }

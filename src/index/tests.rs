@@ -376,10 +376,8 @@ fn tokens_come_and_go_with_their_vector() {
     let folder = tempfile::tempdir().unwrap();
     let mut index = open(folder.path(), 16);
     let tokens = |id: u32, n: usize| sample::off_centre(n, 16, 1000 + u64::from(id));
-    let query: Vec<QueryToken> = sample::off_centre(5, 16, 77)
-        .into_iter()
-        .map(|vector| QueryToken { vector, weight: 0.5 })
-        .collect();
+    let query: Vec<QueryToken> =
+        sample::off_centre(5, 16, 77).into_iter().map(|vector| QueryToken { vector, weight: 0.5 }).collect();
     let scores = |index: &Index| index.late(&query, &[1, 2, 3, 9]).unwrap();
     index.put_passages(vec![passage(1, tokens(1, 10))]).unwrap();
     assert_eq!(scores(&index), [None; 4], "too few to know what they share");

@@ -74,7 +74,8 @@ impl TokensPart {
         let environment = Environment::open(folder)?;
         let (about, codes, early) =
             (environment.table("about")?, environment.table("codes")?, environment.table("early")?);
-        let part = Self { environment, about, codes, early, dimension, mean: RwLock::new(Arc::new(Mean::None)) };
+        let part =
+            Self { environment, about, codes, early, dimension, mean: RwLock::new(Arc::new(Mean::None)) };
         let mean = part.environment.read("read the mean of the tokens", |txn| part.find_mean(txn))?;
         part.publish(mean);
         Ok(part)

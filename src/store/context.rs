@@ -48,9 +48,8 @@ struct Whole {
 pub(super) fn add_passages(db: &Connection, jobs: &mut [LeasedJob]) -> Result<()> {
     let mut last: Option<Whole> = None;
     for job in jobs.iter_mut().filter(|job| job.kind == JobKind::Embed) {
-        let (message, memory, start, end, before): (_, _, u32, u32, Option<u32>) = db
-            .prepare_cached(TEXT)?
-            .query_row([job.chunk], |row| {
+        let (message, memory, start, end, before): (_, _, u32, u32, Option<u32>) =
+            db.prepare_cached(TEXT)?.query_row([job.chunk], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
             })?;
         let whole = match last.take().filter(|whole| whole.owner == (message, memory)) {

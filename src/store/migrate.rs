@@ -172,10 +172,11 @@ mod tests {
     const RELEASED: &[(&str, &str)] = &[
         ("0001_init.sql", "82cea5121eae5b800da02be8c7adc15fbd1144bc7f13f38933b5d42b68179a38"),
         ("0002_words.sql", "78bd873cd5812ad0ac3a11a9351b230d6f10964b369177616938983c5333e890"),
+        ("0003_context.sql", "31f14d48e71919efe6b2673b0480eef22fa039f45940391b81b3f53d69aeb8bf"),
     ];
 
     const NEXT: Migration =
-        Migration { version: 3, name: "0003_next.sql", sql: "CREATE TABLE next(a INTEGER) STRICT;" };
+        Migration { version: 4, name: "0004_next.sql", sql: "CREATE TABLE next(a INTEGER) STRICT;" };
 
     fn empty() -> (tempfile::TempDir, Connection) {
         let folder = tempfile::tempdir().unwrap();

@@ -50,8 +50,8 @@ use rusqlite::Connection;
 
 pub use bylines::Byline;
 pub use chunks::ChunkItem;
-pub use hydrate::ItemText;
 pub use context::Passage;
+pub use hydrate::ItemText;
 pub use lexical::{LexicalHit, LexicalQuery, LexicalResult};
 pub use queue::{LeasedJob, MAX_ATTEMPTS};
 pub use reconcile::Reconciled;

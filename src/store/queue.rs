@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::readers::READ_DEADLINE;
 use super::context::{self, Passage};
+use super::readers::READ_DEADLINE;
 use super::{Store, fault};
 use crate::api::job::JobKind;
 use crate::error::Result;

@@ -209,8 +209,7 @@ async fn callers_that_leave_do_not_clog_the_queues() {
     }
     let last = tokio::time::timeout(Duration::from_secs(10), embedder.embed_query("abc".into())).await;
     assert_eq!(last.unwrap().unwrap().vector.len(), tiny_model::WIDTH);
-    let last =
-        tokio::time::timeout(Duration::from_secs(10), embedder.embed_passages(one("", "abc"))).await;
+    let last = tokio::time::timeout(Duration::from_secs(10), embedder.embed_passages(one("", "abc"))).await;
     assert!(last.unwrap().unwrap().remove(0).is_ok());
     embedder.stop().await;
 }
@@ -290,9 +289,11 @@ async fn the_default_model_reads_a_context_and_embeds_the_text() {
     assert!(lunch.tokens.iter().all(|token| token.vector.len() == 384));
     let question = embedder.embed_query("Com quem vou?".into()).await.unwrap();
     assert!(
-        cosine(&question.vector, &lunch.vector) > cosine(&question.vector, &embed("", "O preço subiu.").await.vector)
+        cosine(&question.vector, &lunch.vector)
+            > cosine(&question.vector, &embed("", "O preço subiu.").await.vector)
     );
-    let words: Vec<&str> = question.tokens.iter().map(|token| &"Com quem vou?"[token.range.clone()]).collect();
+    let words: Vec<&str> =
+        question.tokens.iter().map(|token| &"Com quem vou?"[token.range.clone()]).collect();
     assert_eq!(words.concat(), "Comquemvou?");
 
     let long = "palavras e mais palavras ".repeat(200);

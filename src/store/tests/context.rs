@@ -130,5 +130,9 @@ async fn a_chunk_that_waits_again_is_removed_and_a_late_word_counts_for_nothing(
     store.sql().execute(title, []).unwrap();
     store.delete_message(ids[1]).await.unwrap();
     let removals = store.lease(space, 9, Duration::from_secs(60)).await.unwrap();
-    assert_eq!(removals.iter().map(|job| job.chunk).collect::<Vec<_>>(), [2], "its vector is in the index still");
+    assert_eq!(
+        removals.iter().map(|job| job.chunk).collect::<Vec<_>>(),
+        [2],
+        "its vector is in the index still"
+    );
 }

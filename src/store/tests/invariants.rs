@@ -1,20 +1,24 @@
 //! What holds after any sequence of calls.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use rusqlite::Connection;
 
 use crate::api::Patch;
+use crate::api::job::JobKind;
 use crate::api::message::MessageUpdate;
 use crate::model::ChunkRange;
-use crate::model::{ConversationId, MemoryId, MessageId};
+use crate::model::{ConversationId, JobId, MemoryId, MessageId};
 use crate::store::testing::{Temporary, append, said, store, whole};
-use crate::store::{LeasedJob, NewMessage};
+use crate::store::{LeasedJob, NewMessage, Passage, context};
 
 #[derive(Debug, Clone)]
 enum Step {
     Append { conversation: usize, messages: Vec<String>, parent: Option<usize> },
     Edit { message: usize, text: String },
+    Rename { message: usize, author: String },
     DeleteMessage(usize),
     DeleteConversation(usize),
     Remember(String),
@@ -34,6 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..4_usize, prop::collection::vec(text, 1..4), prop::option::of(0..9_usize))
             .prop_map(|(conversation, messages, parent)| Step::Append { conversation, messages, parent }),
         2 => (0..9_usize, text).prop_map(|(message, text)| Step::Edit { message, text }),
+        1 => (0..9_usize, "[A-C]").prop_map(|(message, author)| Step::Rename { message, author }),
         2 => (0..9_usize).prop_map(Step::DeleteMessage),
         1 => (0..4_usize).prop_map(Step::DeleteConversation),
         1 => text.prop_map(Step::Remember),
@@ -66,11 +71,13 @@ struct Run {
     messages: Vec<MessageId>,
     memories: Vec<MemoryId>,
     leased: Vec<LeasedJob>,
+    /// What an index would have been given last, by space and chunk.
+    written: HashMap<(i64, u32), Passage>,
 }
 
 impl Run {
     async fn step(mut self, step: Step) -> Self {
-        let Self { store, conversations, messages, memories, leased } = &mut self;
+        let Self { store, conversations, messages, memories, leased, written } = &mut self;
         match step {
             Step::Append { conversation, messages: texts, parent } => {
                 while conversations.len() <= conversation {
@@ -98,6 +105,13 @@ impl Run {
                     let _ = store.update_message(update, chunks).await;
                 }
             }
+            Step::Rename { message, author } => {
+                if let Some(id) = messages.get(message) {
+                    let author = Patch::Set(author);
+                    let update = MessageUpdate { id: *id, content: None, author, metadata: Patch::Keep };
+                    let _ = store.update_message(update, None).await;
+                }
+            }
             Step::DeleteMessage(message) => {
                 if message < messages.len() {
                     store.delete_message(messages.remove(message)).await.unwrap();
@@ -120,7 +134,12 @@ impl Run {
                     leased.extend(store.lease(space.id, n, Duration::from_secs(60)).await.unwrap());
                 }
             }
-            Step::Complete => drop(store.complete(&std::mem::take(leased)).await.unwrap()),
+            Step::Complete => {
+                for job in leased.iter() {
+                    written.extend(job.passage.clone().map(|passage| ((job.space, job.chunk), passage)));
+                }
+                store.complete(&std::mem::take(leased)).await.unwrap();
+            }
             Step::Fail => drop(store.fail(&std::mem::take(leased), "x").await.unwrap()),
             Step::Release => drop(store.release(&std::mem::take(leased)).await.unwrap()),
             Step::AnotherModel(n) => {
@@ -190,7 +209,30 @@ impl Run {
         ] {
             assert_eq!(self.store.number(sql), 0, "{what}");
         }
+        self.check_written(&self.store.sql());
         self.store.check_words();
+    }
+}
+
+impl Run {
+    /// What counts as embedded was embedded with what stands before it now.
+    fn check_written(&self, db: &Connection) {
+        let mut statement = db.prepare("SELECT space_id, chunk_id FROM chunk_vector").unwrap();
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        for found in statement.query_map([], row).unwrap() {
+            let (space, chunk) = found.unwrap();
+            let mut job = [LeasedJob {
+                id: JobId(0),
+                kind: JobKind::Embed,
+                chunk,
+                attempts: 1,
+                space,
+                lease: 0,
+                passage: None,
+            }];
+            context::add_passages(db, &mut job).unwrap();
+            assert_eq!(self.written.get(&(space, chunk)), job[0].passage.as_ref(), "of chunk {chunk}");
+        }
     }
 }
 
@@ -201,7 +243,14 @@ fn nothing_is_lost_or_counted_wrong_whatever_is_done() {
     proptest!(ProptestConfig::with_cases(24), |(steps in steps)| {
         runtime.block_on(async {
             let store = store().await;
-            let mut run = Run { store, conversations: vec![], messages: vec![], memories: vec![], leased: vec![] };
+            let mut run = Run {
+                store,
+                conversations: vec![],
+                messages: vec![],
+                memories: vec![],
+                leased: vec![],
+                written: HashMap::new(),
+            };
             for step in steps {
                 run = run.step(step).await;
             }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::api::search::SearchFilter;
 use crate::model::ConversationId;
+use crate::store::context;
 use crate::store::filter::{Condition, Restriction};
 use crate::store::testing::{Temporary, append, said, store};
-use crate::store::context;
 use crate::store::{
     chunks, conversations, filter, hydrate, jobs, lexical, memories, messages, queue, reconcile,
 };
