@@ -1,5 +1,6 @@
 //! A text as words and numbers, folded so that accents and capitals make no difference.
 
+use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::text::fold;
@@ -63,8 +64,10 @@ pub fn tokens(text: &str, most: usize) -> Vec<Token> {
         while let Some((at, c)) = chars.next_if(|(_, c)| belongs(*c)) {
             end = at + c.len_utf8();
         }
-        let folded = fold(&text[start..end]);
-        let is_accented = folded != text[start..end].to_lowercase();
+        let written = &text[start..end];
+        // folding leaves nothing of a sign
+        let folded = if belongs(first) { fold(written) } else { written.nfkd().collect() };
+        let is_accented = folded != written.to_lowercase();
         let is_number = folded.len() <= 4 && first.is_ascii_digit();
         let number = if is_number { folded.parse().ok() } else { None };
         tokens.push(Token { start, end, folded, number, is_accented });
