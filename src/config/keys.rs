@@ -71,6 +71,8 @@ pub const KEYS: &[Key] = &[
     key("recall.limit", Expects::Whole(0, 200), AtOnce),
     key("recall.recent_share", Expects::Number(0.0, 1.0), AtOnce),
     key("recall.recalled_share", Expects::Number(0.0, 1.0), AtOnce),
+    key("rerank.path", Expects::Path, AtOnce),
+    key("rerank.candidates", Expects::Whole(1, 200), AtOnce),
 ];
 
 /// Ten years: what is longer is a mistake, and would overflow a deadline.

@@ -14,4 +14,6 @@ pub use change::{Change, changes, keeping_until_restart};
 pub use file::set_key;
 pub use keys::{Applies, Expects, KEYS, Key};
 pub use load::{Flags, Loaded, Origin, load, socket_in_broken_file};
-pub use settings::{Chat, ChatProvider, Config, Durability, Embed, Log, LogFormat, Recall, Socket, Storage};
+pub use settings::{
+    Chat, ChatProvider, Config, Durability, Embed, Log, LogFormat, Recall, Rerank, Socket, Storage,
+};

@@ -20,6 +20,8 @@ pub struct Config {
     pub chat: Chat,
     /// `[recall]`
     pub recall: Recall,
+    /// `[rerank]`
+    pub rerank: Rerank,
 }
 
 /// Where clients connect.
@@ -143,6 +145,16 @@ pub struct Recall {
     pub recalled_share: f32,
 }
 
+/// A second look at the best hits by a cross-encoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rerank {
+    /// The folder of the cross-encoder (`model.onnx`, `tokenizer.json`); unset: none.
+    pub path: Option<PathBuf>,
+    /// Hits that it looks at.
+    pub candidates: u32,
+}
+
 impl Default for Log {
     fn default() -> Self {
         Self { filter: "info,ort=warn".into(), format: LogFormat::Auto }
@@ -176,6 +188,12 @@ impl Default for Chat {
             first_token_timeout_seconds: 120,
             token_timeout_seconds: 60,
         }
+    }
+}
+
+impl Default for Rerank {
+    fn default() -> Self {
+        Self { path: None, candidates: 20 }
     }
 }
 

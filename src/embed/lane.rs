@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::golden::Role;
-use super::network::{Loading, Network, SharedTokenizer};
+use super::network::{Loading, Network};
+use super::session::SharedTokenizer;
 use super::passage::{Embedding, Passage};
 use crate::error::{Doing, Error, Kind, Result};
 

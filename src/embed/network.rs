@@ -1,20 +1,15 @@
 //! A loaded model: passages to token ids, ids to vectors. It belongs to one thread; running it needs `&mut`.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 
-use ort::ep::CPU;
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::session::{Session, SessionInputValue};
-use ort::value::TensorRef;
 use tokenizers::Tokenizer;
 
 use super::batch;
 use super::directory::{ModelFolder, Pooling};
 use super::golden::{Role, cosine};
 use super::passage::{Embedding, Encoded, Passage, Row, Token};
-use super::runtime;
+use super::session::{Cells, Graph, SharedTokenizer, tokenizer, unsupported};
 use crate::error::{Doing, Error, Kind, Result};
 
 /// What a network with its own pooling calls its result.
@@ -32,9 +27,6 @@ const PROBE: &str = "nosso remembers what was said, and when";
 /// The cosine that two computations of one vector have at least.
 const SAME: f32 = 0.9999;
 
-/// The inputs that this program can fill.
-const KNOWN_INPUTS: [&str; 4] = ["input_ids", "attention_mask", "token_type_ids", "position_ids"];
-
 /// How to load a network.
 #[derive(Debug, Clone)]
 pub(super) struct Loading {
@@ -46,17 +38,11 @@ pub(super) struct Loading {
     pub(super) threads: usize,
 }
 
-/// A tokenizer that is in memory as long as one of its users is.
-pub(super) type SharedTokenizer = Mutex<Weak<Tokenizer>>;
-
 pub(super) struct Network {
-    session: Session,
+    graph: Graph,
     tokenizer: Arc<Tokenizer>,
     folder: ModelFolder,
-    /// Which of [`KNOWN_INPUTS`] the graph has.
-    inputs: Vec<String>,
     output: Output,
-    padding: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,28 +57,18 @@ impl Network {
     /// Loads the network and the tokenizer; the session's threads inherit this thread's priority.
     pub(super) fn load(loading: &Loading, shared: &SharedTokenizer) -> Result<Self> {
         let Loading { library, folder, threads } = loading;
-        let environment = runtime::environment(library)?;
         let tokenizer = tokenizer(folder, shared)?;
-        let doing = || format!("load the network {}", folder.network.display());
-        let session = Session::builder(environment)
-            .and_then(|builder| options(builder, *threads))
-            .and_then(|mut builder| builder.commit_from_file(&folder.network));
-        let session = session.map_err(|error| {
-            Error::new(Kind::ModelUnavailable, format!("{}: {error}", doing()))
-                .hint("run `nosso doctor`, or choose another model with `nosso model use DIR`")
-        })?;
-        let inputs: Vec<String> = session.inputs().iter().map(|input| input.name().to_owned()).collect();
-        if let Some(unknown) = inputs.iter().find(|name| !KNOWN_INPUTS.contains(&name.as_str())) {
-            return Err(unsupported(format!("{}: it wants an input \"{unknown}\"", doing())));
-        }
-        let outputs: Vec<&str> = session.outputs().iter().map(|output| output.name()).collect();
+        let graph = Graph::load(library, &folder.network, &tokenizer, *threads)?;
+        let outputs = graph.outputs();
         let candidates = candidates(&outputs, folder.pooling);
         let output = candidates.first().cloned().ok_or_else(|| {
-            unsupported(format!("{}: it has no output of vectors, but {outputs:?}", doing()))
+            unsupported(format!(
+                "load the network {}: it has no output of vectors, but {outputs:?}",
+                folder.network.display()
+            ))
         })?;
-        let padding = ["<pad>", "[PAD]"].iter().find_map(|token| tokenizer.token_to_id(token)).unwrap_or(0);
         let folder = folder.clone();
-        let mut network = Self { session, tokenizer, folder, inputs, output, padding: i64::from(padding) };
+        let mut network = Self { graph, tokenizer, folder, output };
         if candidates.len() > 1 {
             network.output = network.like_the_sentences(candidates)?;
         }
@@ -208,34 +184,8 @@ impl Network {
         const DOING: &str = "run the embedding network";
         let length = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         let shape = [rows.len(), length];
-        let spread = |of: &dyn Fn(usize, u32) -> i64, rest: i64| -> Vec<i64> {
-            let mut cells = vec![rest; rows.len() * length];
-            for (row, cells) in rows.iter().zip(cells.chunks_exact_mut(length.max(1))) {
-                for (at, (id, cell)) in row.ids.iter().zip(cells).enumerate() {
-                    *cell = of(at, *id);
-                }
-            }
-            cells
-        };
-        let mask = spread(&|_, _| 1, 0);
-        let filled: Vec<(&str, Vec<i64>)> = self
-            .inputs
-            .iter()
-            .map(|name| match name.as_str() {
-                "input_ids" => (name.as_str(), spread(&|_, id| i64::from(id), self.padding)),
-                "attention_mask" => (name.as_str(), mask.clone()),
-                "position_ids" => (name.as_str(), spread(&|at, _| at as i64, 0)),
-                // token_type_ids: all of one text, the first.
-                _ => (name.as_str(), vec![0; rows.len() * length]),
-            })
-            .collect();
-        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::with_capacity(filled.len());
-        for (name, cells) in &filled {
-            let tensor =
-                TensorRef::from_array_view((shape, cells.as_slice())).doing(Kind::Internal, DOING)?;
-            inputs.push((Cow::Borrowed(*name), tensor.into()));
-        }
-        let outputs = self.session.run(inputs).doing(Kind::Internal, DOING)?;
+        let cells: Vec<Cells<'_>> = rows.iter().map(|row| Cells { ids: &row.ids, types: &[] }).collect();
+        let outputs = self.graph.run(&cells, DOING)?;
         let name = match self.output {
             Output::Sentence => SENTENCE_OUTPUT,
             Output::Tokens(name, _) => name,
@@ -260,37 +210,6 @@ impl Network {
             _ => Err(unsupported(format!("{DOING}: {name} has the shape {found:?} for {shape:?} tokens"))),
         }
     }
-}
-
-fn options(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
-    let builder = builder
-        .with_intra_threads(threads.max(1))?
-        // A daemon's threads must not burn a core while they wait for the next text.
-        .with_intra_op_spinning(false)?
-        .with_optimization_level(GraphOptimizationLevel::All)?
-        // The arena and the memory plan keep the peak of the largest batch for ever.
-        .with_memory_pattern(false)?
-        .with_execution_providers([CPU::default().with_arena_allocator(false).build()])?;
-    Ok(builder)
-}
-
-fn tokenizer(folder: &ModelFolder, shared: &SharedTokenizer) -> Result<Arc<Tokenizer>> {
-    let mut shared = shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(tokenizer) = shared.upgrade() {
-        return Ok(tokenizer);
-    }
-    let corrupt = |error: tokenizers::Error| {
-        Error::new(Kind::Corrupt, format!("read the tokenizer {}: {error}", folder.tokenizer.display()))
-            .caused_by(error)
-            .hint("run `nosso setup` to bring the model again, or choose another with `nosso model use DIR`")
-    };
-    let mut tokenizer = Tokenizer::from_file(&folder.tokenizer).map_err(corrupt)?;
-    // Padding is the batch's business, and cutting knows what is context.
-    tokenizer.with_padding(None);
-    tokenizer.with_truncation(None).map_err(corrupt)?;
-    let tokenizer = Arc::new(tokenizer);
-    *shared = Arc::downgrade(&tokenizer);
-    Ok(tokenizer)
 }
 
 /// The outputs that could serve. Where there are several the first is not better than the others.
@@ -341,10 +260,6 @@ fn normalised(mut vector: Vec<f32>) -> Result<Vec<f32>> {
     }
     vector.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
     Ok(vector)
-}
-
-fn unsupported(message: String) -> Error {
-    Error::new(Kind::Unsupported, message).hint("choose a text embedding model with `nosso model use DIR`")
 }
 
 #[cfg(test)]

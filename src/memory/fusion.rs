@@ -33,10 +33,12 @@ pub enum Term {
     Speaker,
     /// It was said when the question says.
     Date,
+    /// What the user's cross-encoder says of the first of all.
+    Rerank,
 }
 
 /// Every term, in the order of the numbers below.
-pub const TERMS: [Term; 8] = [
+pub const TERMS: [Term; 9] = [
     Term::Near,
     Term::Session,
     Term::Pairs,
@@ -45,6 +47,7 @@ pub const TERMS: [Term; 8] = [
     Term::Late,
     Term::Speaker,
     Term::Date,
+    Term::Rerank,
 ];
 
 impl Term {
@@ -59,6 +62,7 @@ impl Term {
             Term::Late => "tokens",
             Term::Speaker => "speaker",
             Term::Date => "date",
+            Term::Rerank => "reranker",
         }
     }
 
@@ -73,13 +77,15 @@ impl Term {
             Term::Late => 1.4,
             Term::Speaker => 0.8,
             Term::Date => 1.7,
+            // whoever brings a cross-encoder wants its order; the rest only parts what it finds alike
+            Term::Rerank => 10.0,
         }
     }
 
     fn scale(self) -> Scale {
         match self {
             Term::Near | Term::Session | Term::Pairs | Term::Surface => Scale::OfBest,
-            Term::Cosine | Term::Late => Scale::WithinBand,
+            Term::Cosine | Term::Late | Term::Rerank => Scale::WithinBand,
             Term::Speaker | Term::Date => Scale::AsIs,
         }
     }
@@ -179,7 +185,7 @@ impl Band {
         let range = self.high - self.low;
         // a list of one, or of equals: all are the best; where the best is nothing, nothing is
         if range <= f64::EPSILON {
-            return if self.high > 0.0 { 1.0 } else { 0.0 };
+            return if self.high != 0.0 { 1.0 } else { 0.0 };
         }
         ((number - self.low) / range).clamp(0.0, 1.0)
     }

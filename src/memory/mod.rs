@@ -21,6 +21,7 @@ mod messages;
 mod notes;
 pub mod prompt;
 mod recall;
+mod rerank;
 mod retry;
 mod sentence;
 mod standing;
@@ -78,6 +79,7 @@ struct Inner {
     llm: RwLock<Llm>,
     store: Store,
     generations: Generations,
+    reranker: rerank::Configured,
     events: Events,
     running: retry::Running,
     /// Answers that are being written; they end, or are ended, before the store closes.
@@ -111,6 +113,7 @@ impl Memory {
         .await?;
         let inner = Inner {
             generations: Generations::new(paths.clone(), runtime_library),
+            reranker: rerank::Configured::default(),
             paths,
             config_file,
             config: RwLock::new(Arc::new(config)),

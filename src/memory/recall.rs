@@ -83,7 +83,14 @@ impl Memory {
             meaning.add_late(&asked, &mut candidates[..first]).await?;
             fusion::rank(&mut candidates);
         }
-        let hits = self.readable(candidates, &words, meaning.as_ref(), limit, context, explain).await?;
+        let found = Found { words, meaning };
+        let reranked = self.add_reranking(&query, &mut candidates, |text| found.passage(text)).await;
+        match reranked {
+            Ok(()) => fusion::rank(&mut candidates),
+            // the hits are good without it
+            Err(error) => served.problem = served.problem.or(Some(error.full_text())),
+        }
+        let hits = self.readable(candidates, &found, limit, context, explain).await?;
         Ok(SearchResult { hits, served })
     }
 }
@@ -110,15 +117,12 @@ impl Memory {
     async fn readable(
         &self,
         candidates: Vec<Candidate<Item>>,
-        words: &LexicalResult,
-        meaning: Option<&Meaning>,
+        found: &Found,
         limit: usize,
         context: u32,
         explain: bool,
     ) -> Result<Vec<Hit>> {
         let ranks = explain.then(|| Ranks::of(&candidates));
-        let blocks: HashMap<Item, Range<u32>> =
-            words.hits.iter().filter_map(|hit| Some((hit.item, hit.block.clone()?))).collect();
         let mut hits: Vec<Hit> = Vec::with_capacity(limit);
         let mut seen: HashMap<String, usize> = HashMap::new();
         let mut rest = candidates.into_iter().peekable();
@@ -136,19 +140,32 @@ impl Memory {
                     continue;
                 }
                 seen.insert(same, hits.len());
-                let found = meaning.and_then(|meaning| meaning.passage(candidate.key));
-                let found = found.or_else(|| {
-                    let block = blocks.get(&candidate.key)?.clone();
-                    block_range(&text.content, block)
-                });
-                let mut hit = readable(text, found, &words.terms, candidate.score());
-                hit.explain = ranks.as_ref().map(|ranks| ranks.explained(&candidate, words));
+                let passage = found.passage(&text);
+                let mut hit = readable(text, passage, &found.words.terms, candidate.score());
+                hit.explain = ranks.as_ref().map(|ranks| ranks.explained(&candidate, &found.words));
                 hits.push(hit);
             }
         }
         // of equally good hits the newer comes first
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.created_at.cmp(&a.created_at)));
         Ok(hits)
+    }
+}
+
+/// What words and meaning found.
+struct Found {
+    words: LexicalResult,
+    meaning: Option<Meaning>,
+}
+
+impl Found {
+    /// The bytes of the part of a text that fits, where one is known.
+    fn passage(&self, text: &ItemText) -> Option<Range<usize>> {
+        let by_meaning = self.meaning.as_ref().and_then(|meaning| meaning.passage(text.item));
+        by_meaning.or_else(|| {
+            let hit = self.words.hits.iter().find(|hit| hit.item == text.item)?;
+            block_range(&text.content, hit.block.clone()?)
+        })
     }
 }
 

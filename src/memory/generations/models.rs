@@ -163,16 +163,17 @@ impl Generations {
     fn options(&self, wanted: &Embed, model: PathBuf) -> embed::Options {
         let Embed { enabled: _, model: _, library, threads, niceness, unload_after_seconds } = wanted.clone();
         embed::Options {
-            library: embed::candidates(
-                library.as_deref(),
-                self.runtime_library.as_deref(),
-                &self.paths.libraries(),
-            ),
+            library: self.library(library.as_deref()),
             model,
             threads,
             niceness,
             unload_after: (unload_after_seconds > 0).then(|| Duration::from_secs(unload_after_seconds)),
         }
+    }
+
+    /// Where the runtime library may be, best first.
+    pub(in crate::memory) fn library(&self, setting: Option<&Path>) -> Vec<PathBuf> {
+        embed::candidates(setting, self.runtime_library.as_deref(), &self.paths.libraries())
     }
 
     pub(super) async fn replace_configured(&self, new: Option<(Embed, Embedder)>, problem: Option<String>) {
