@@ -64,7 +64,7 @@ fn recognise(text: &str, name: &str, questions: impl Fn() -> Result<Option<Strin
                 .hint("probing_questions.json belongs beside it, or into the folder probing_questions")
         })?;
         let row = json!({
-            "conversation_id": name, "chat": entries.drain(..).collect::<Vec<_>>(), "probing_questions": questions,
+            "conversation_id": name, "chat": std::mem::take(&mut entries), "probing_questions": questions,
         });
         beam::read(vec![row]).map_err(unknown)
     } else {
