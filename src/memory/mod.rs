@@ -26,6 +26,7 @@ mod status;
 mod tick;
 mod tokens;
 mod transfer;
+pub mod when;
 mod window;
 mod wording;
 
