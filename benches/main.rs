@@ -5,6 +5,7 @@
 
 mod append;
 mod embedding;
+mod late;
 mod memory;
 mod roundtrip;
 mod search;
@@ -25,6 +26,7 @@ const ALL: &[(&str, Section)] = &[
     ("memory", memory::run),
     ("vectors", vectors::run),
     ("search", search::run),
+    ("late", late::run),
 ];
 
 fn main() {

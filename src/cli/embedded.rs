@@ -11,8 +11,6 @@ use crate::api::system::Empty;
 use crate::client::Client;
 use crate::error::Result;
 
-/// How long the index may stand still before nobody waits any longer.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the daemon is asked how far the index is.
 const POLL: Duration = Duration::from_millis(150);
 
@@ -26,15 +24,15 @@ pub enum Embedded {
     NotAll(u64),
 }
 
-/// Waits until the queue is empty, or it is clear that it will not be.
-pub async fn wait(client: &Client, context: &Context) -> Result<Embedded> {
+/// Waits until the queue is empty, or has not moved for as long as `patience`.
+pub async fn wait(client: &Client, patience: Duration, context: &Context) -> Result<Embedded> {
     let bar = bar(context.words.demo_embedding, context);
-    let outcome = until_all_are(client, &bar).await;
+    let outcome = until_all_are(client, patience, &bar).await;
     bar.finish_and_clear();
     outcome
 }
 
-async fn until_all_are(client: &Client, bar: &ProgressBar) -> Result<Embedded> {
+async fn until_all_are(client: &Client, patience: Duration, bar: &ProgressBar) -> Result<Embedded> {
     let (mut fewest, mut last_step) = (u64::MAX, Instant::now());
     loop {
         let status = client.call::<SystemStatus>(&Empty {}).await?;
@@ -50,7 +48,7 @@ async fn until_all_are(client: &Client, bar: &ProgressBar) -> Result<Embedded> {
         }
         if pending < fewest {
             (fewest, last_step) = (pending, Instant::now());
-        } else if last_step.elapsed() > PATIENCE {
+        } else if last_step.elapsed() > patience {
             return Ok(Embedded::NotAll(pending));
         }
         tokio::time::sleep(POLL).await;

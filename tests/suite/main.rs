@@ -15,6 +15,7 @@ mod crash;
 mod daemon;
 mod demo;
 mod embed;
+mod eval;
 mod exchange;
 mod layers;
 mod llm;

@@ -3,6 +3,7 @@
 mod history;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::answer;
 use super::clean;
@@ -33,6 +34,8 @@ const QUESTIONS: &[&str] = &[
     "Por que o deploy dava 502 e como foi resolvido?",
     "O que devo lembrar ao escolher um restaurante com a Marina?",
 ];
+/// How long the index may stand still before the demo goes on without the rest.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `nosso demo` takes.
 #[derive(Debug, clap::Args)]
@@ -123,7 +126,7 @@ async fn show(daemon: &Private, history: History, context: &mut Context) -> Resu
 
 /// Waits until everything is embedded; without a model, says so and goes on.
 async fn until_the_index_is_complete(client: &Client, context: &mut Context) -> Result<(), Failure> {
-    match embedded::wait(client, context).await? {
+    match embedded::wait(client, PATIENCE, context).await? {
         Embedded::All(chunks) => step(context, &text::fill(context.words.demo_indexed, &[&chunks])),
         Embedded::NoModel(problem) => {
             context.out.warn(&text::fill(context.words.words_only, &[&clean::line(&problem)]));

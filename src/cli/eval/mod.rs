@@ -19,6 +19,7 @@ mod squad;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::clean;
 use super::context::{self, Context};
@@ -37,6 +38,8 @@ use ask::Scope;
 use dataset::{Dataset, Format};
 use kept::Kept;
 use report::{Report, RunReport, SetReport};
+/// How long the index may stand still before the run is given up: a busy machine takes its time for long texts.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What `nosso eval` takes.
 #[derive(Debug, clap::Args)]
@@ -262,13 +265,15 @@ async fn store(
 
 /// Waits until all is embedded, and answers with which model.
 async fn embedded_with(client: &Client, context: &Context) -> Result<Option<String>> {
-    match embedded::wait(client, context).await? {
+    match embedded::wait(client, PATIENCE, context).await? {
         Embedded::All(_) => Ok(client.call::<SystemStatus>(&Empty {}).await?.embedding.model),
         Embedded::NoModel(problem) => Err(Error::new(Kind::ModelUnavailable, problem)
             .hint("`nosso setup` brings a model; --mode lexical measures the search by words alone")),
         Embedded::NotAll(pending) => {
-            let found = format!("{pending} passages are not embedded, and nothing has moved for a minute");
-            Err(Error::new(Kind::ModelUnavailable, found))
+            let minutes = PATIENCE.as_secs() / 60;
+            let found =
+                format!("{pending} passages are not embedded, and nothing has moved for {minutes} minutes");
+            Err(Error::new(Kind::ModelUnavailable, found).hint("--keep goes on with what is embedded"))
         }
     }
 }

@@ -41,7 +41,7 @@ fn recognise(text: &str, name: &str, questions: impl Fn() -> Result<Option<Strin
     let unknown = |found: String| Error::invalid(found).hint(KNOWN);
     let document = parse(text).map_err(|error| unknown(format!("no JSON: {error}")))?;
     let wrong = |error: serde_json::Error| unknown(format!("a part has another shape: {error}"));
-    let mut entries = match document {
+    let entries = match document {
         Value::Object(mut document) if has(document.get("data"), "paragraphs") => {
             return squad::read(list(document.remove("data"))).map_err(wrong);
         }
@@ -64,7 +64,7 @@ fn recognise(text: &str, name: &str, questions: impl Fn() -> Result<Option<Strin
                 .hint("probing_questions.json belongs beside it, or into the folder probing_questions")
         })?;
         let row = json!({
-            "conversation_id": name, "chat": std::mem::take(&mut entries), "probing_questions": questions,
+            "conversation_id": name, "chat": entries, "probing_questions": questions,
         });
         beam::read(vec![row]).map_err(unknown)
     } else {

@@ -53,13 +53,22 @@ const LEADING: &[&str] = &[
 const BETWEEN: &[&str] =
     &["o", "a", "os", "as", "the", "de", "do", "da", "dos", "das", "no", "na", "em", "in", "dia"];
 
-const SINCE: &[&[&str]] =
+/// Several words in a row, one of several such rows.
+type Phrases = &'static [&'static [&'static str]];
+
+/// What makes of a time how it is put.
+type Putting = fn(Time) -> Put;
+
+/// What puts a time, and how.
+const SORTS: [(Phrases, Putting); 4] =
+    [(SINCE, Put::Since), (AFTER, Put::After), (BEFORE, Put::Before), (UNTIL, Put::Until)];
+const SINCE: Phrases =
     &[&["since"], &["desde"], &["a", "partir", "de"], &["a", "partir", "do"], &["a", "partir", "da"]];
-const AFTER: &[&[&str]] = &[&["after"], &["apos"], &["depois", "de"], &["depois", "do"], &["depois", "da"]];
-const BEFORE: &[&[&str]] = &[&["before"], &["antes", "de"], &["antes", "do"], &["antes", "da"]];
-const UNTIL: &[&[&str]] = &[&["until"], &["till"], &["ate"], &["up", "to"]];
+const AFTER: Phrases = &[&["after"], &["apos"], &["depois", "de"], &["depois", "do"], &["depois", "da"]];
+const BEFORE: Phrases = &[&["before"], &["antes", "de"], &["antes", "do"], &["antes", "da"]];
+const UNTIL: Phrases = &[&["until"], &["till"], &["ate"], &["up", "to"]];
 /// How "from March on" ends.
-const ONWARDS: &[&[&str]] =
+const ONWARDS: Phrases =
     &[&["on"], &["onward"], &["onwards"], &["em", "diante"], &["para", "ca"], &["pra", "ca"]];
 
 /// Every time in the text, the longest where several begin at one word.
@@ -108,9 +117,7 @@ fn find(tokens: &[Token], at: usize, clock: &Clock) -> Option<Found> {
             }
         }
     }
-    let sorts: [(&[&[&str]], fn(Time) -> Put); 4] =
-        [(SINCE, Put::Since), (AFTER, Put::After), (BEFORE, Put::Before), (UNTIL, Put::Until)];
-    for (phrases, put) in sorts {
+    for (phrases, put) in SORTS {
         if let Some(phrase) = phrases.iter().find(|phrase| are(tokens, at, phrase))
             && let Some((time, end)) = second(tokens, at + phrase.len(), clock)
         {

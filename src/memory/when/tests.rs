@@ -221,6 +221,7 @@ fn words_that_look_like_times_are_none() {
         "2024 rows",
         "port 8080",
         "há muito tempo",
+        "um maiô novo",
         "3 days",
         "the last page",
         "décima hora",

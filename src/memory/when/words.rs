@@ -66,7 +66,8 @@ pub fn month(token: &Token) -> Option<(i8, Needs)> {
         "fevereiro" | "february" => full(2),
         "marco" if token.is_accented => full(3),
         "abril" | "april" => full(4),
-        "maio" => full(5),
+        // with an accent it is a swimsuit
+        "maio" if !token.is_accented => full(5),
         "junho" | "june" => full(6),
         "julho" | "july" => full(7),
         "agosto" | "august" => full(8),
