@@ -179,7 +179,9 @@ fn real() -> Outcome<Real> {
         Ok(embedded.into_iter().map(|one| one.map(|one| one.vector)).collect::<Result<_, _>>()?)
     })?;
     let questions = vectors_of(&all.questions, &folder, "questions", |some| {
-        some.into_iter().map(|question| Ok(runtime.block_on(embedder.embed_query(question))?.vector)).collect()
+        some.into_iter()
+            .map(|question| Ok(runtime.block_on(embedder.embed_query(question))?.vector))
+            .collect()
     })?;
     runtime.block_on(embedder.stop());
     Ok(Real { passages, questions })

@@ -127,7 +127,7 @@ pub struct Hit {
     pub spans: Vec<Span>,
     /// How well it fits; larger is better, comparable within one answer only.
     pub score: f64,
-    /// Other messages and memories that say just the same; they are no hits of their own.
+    /// Other messages of the conversation, or other memories, that say just the same; they are no hits of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub duplicates: Vec<uuid::Uuid>,
     /// Messages before it in the conversation, oldest first.

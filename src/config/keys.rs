@@ -177,6 +177,7 @@ mod tests {
         config.socket.path = Some("/s".into());
         config.embed.model = Some("/m".into());
         config.embed.library = Some("/l".into());
+        config.rerank.path = Some("/r".into());
         config.chat.model = Some("m".into());
         config.chat.openai_url = Some("http://h".into());
         config.chat.openai_key_file = Some("/k".into());

@@ -11,8 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::golden::Role;
 use super::network::{Loading, Network};
-use super::session::SharedTokenizer;
 use super::passage::{Embedding, Passage};
+use super::session::SharedTokenizer;
 use crate::error::{Doing, Error, Kind, Result};
 
 /// The pause in the work after which the memory that it took goes back to the system.

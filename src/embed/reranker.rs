@@ -136,7 +136,8 @@ impl Shared {
 }
 
 fn unsupported(message: String) -> Error {
-    Error::new(Kind::Unsupported, message).hint("set `rerank.path` to the folder of a cross-encoder, or unset it")
+    Error::new(Kind::Unsupported, message)
+        .hint("set `rerank.path` to the folder of a cross-encoder, or unset it")
 }
 
 impl Loaded {

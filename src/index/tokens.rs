@@ -240,7 +240,7 @@ impl TokensPart {
     }
 
     fn numbers(&self, bytes: &[u8]) -> Result<Vec<f32>, Fault> {
-        if bytes.len() % (self.dimension * 4) != 0 {
+        if !bytes.len().is_multiple_of(self.dimension * 4) {
             return Err(Fault::Broken(format!("tokens have {} bytes", bytes.len())));
         }
         Ok(bytes.as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect())

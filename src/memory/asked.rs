@@ -82,7 +82,8 @@ impl Asked {
 
     /// How much the token counts that stands for these bytes of the question.
     pub(super) fn token_weight(&self, range: &Range<usize>) -> f64 {
-        let overlapping = self.weights.iter().filter(|(word, _)| word.start < range.end && range.start < word.end);
+        let overlapping =
+            self.weights.iter().filter(|(word, _)| word.start < range.end && range.start < word.end);
         overlapping.map(|(_, weight)| *weight).fold(0.0, f64::max)
     }
 
@@ -90,9 +91,8 @@ impl Asked {
         if let Some(author) = &byline.author
             && !self.names.is_empty()
         {
-            let is_named = author
-                .split(|c: char| !c.is_alphanumeric())
-                .any(|part| self.names.contains(&fold(part)));
+            let is_named =
+                author.split(|c: char| !c.is_alphanumeric()).any(|part| self.names.contains(&fold(part)));
             candidate.note(Term::Speaker, f64::from(u8::from(is_named)));
         }
         if !self.dates.is_empty() || !self.times.is_empty() {

@@ -223,7 +223,9 @@ mod tests {
 
     #[test]
     fn one_kind_of_evidence_alone_keeps_its_order() {
-        let of = |term| vec![candidate(5, &[(term, 0.8)]), candidate(4, &[(term, 0.9)]), candidate(3, &[(term, 0.1)])];
+        let of = |term| {
+            vec![candidate(5, &[(term, 0.8)]), candidate(4, &[(term, 0.9)]), candidate(3, &[(term, 0.1)])]
+        };
         for term in TERMS {
             assert_eq!(order(of(term)), [4, 5, 3], "{term:?}");
         }
@@ -241,7 +243,8 @@ mod tests {
 
     #[test]
     fn the_hundredth_cosine_counts_nothing() {
-        let many: Vec<Candidate<u8>> = (0..150).map(|n| candidate(n, &[(Term::Cosine, f64::from(n))])).collect();
+        let many: Vec<Candidate<u8>> =
+            (0..150).map(|n| candidate(n, &[(Term::Cosine, f64::from(n))])).collect();
         let mut ranked = many;
         rank(&mut ranked);
         assert_eq!(ranked[0].key, 149);

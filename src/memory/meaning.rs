@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::Memory;
 use super::asked::Asked;
 use super::fusion::{Candidate, Term};
 use super::generations::{self, NOT_YET, blocking};
-use super::Memory;
 use crate::api::search::SearchFilter;
 use crate::embed::Embedding;
 use crate::error::{Error, Kind, Result};
@@ -125,9 +125,16 @@ impl Meaning {
     }
 
     /// Notes for every candidate how near its best passage is to the question, beyond what all passages share.
-    pub(super) async fn add_cosines(&mut self, store: &Store, candidates: &mut [Candidate<Item>]) -> Result<()> {
-        let unknown: Vec<Item> =
-            candidates.iter().map(|candidate| candidate.key).filter(|item| !self.chunks.contains_key(item)).collect();
+    pub(super) async fn add_cosines(
+        &mut self,
+        store: &Store,
+        candidates: &mut [Candidate<Item>],
+    ) -> Result<()> {
+        let unknown: Vec<Item> = candidates
+            .iter()
+            .map(|candidate| candidate.key)
+            .filter(|item| !self.chunks.contains_key(item))
+            .collect();
         for chunk in store.chunks_of(unknown, CHUNKS_COMPARED).await? {
             self.chunks.entry(chunk.item).or_default().push(Compared { chunk, cosine: None, late: None });
         }
@@ -163,11 +170,8 @@ impl Meaning {
         }
         let (index, asked_for) = (self.leg.index.clone(), ids.clone());
         let scores = blocking(move || index.late(&tokens, &asked_for)).await?;
-        let scores: HashMap<u32, f64> = ids
-            .into_iter()
-            .zip(scores)
-            .filter_map(|(id, score)| Some((id, f64::from(score?))))
-            .collect();
+        let scores: HashMap<u32, f64> =
+            ids.into_iter().zip(scores).filter_map(|(id, score)| Some((id, f64::from(score?)))).collect();
         for candidate in candidates {
             for compared in self.chunks.get_mut(&candidate.key).into_iter().flatten() {
                 compared.late = scores.get(&compared.chunk.chunk).copied();

@@ -9,6 +9,7 @@ use super::{Memory, check, chunk, highlight};
 use crate::api::limits::MAX_HITS;
 use crate::api::search::{Explain, Hit, Leg, SearchMode, SearchParams, SearchResult, Served};
 use crate::error::{Kind, Result};
+use crate::model::ConversationId;
 use crate::store::{Item, ItemText, LexicalQuery, LexicalResult};
 use crate::text::block_range;
 
@@ -113,7 +114,7 @@ impl Memory {
     }
 
     /// The best candidates with their passages, neighbours and, where asked for, explanations. The same text counts
-    /// once: what repeats it is named in its hit.
+    /// once in a conversation, and once among the memories: what repeats it is named in its hit.
     async fn readable(
         &self,
         candidates: Vec<Candidate<Item>>,
@@ -124,7 +125,7 @@ impl Memory {
     ) -> Result<Vec<Hit>> {
         let ranks = explain.then(|| Ranks::of(&candidates));
         let mut hits: Vec<Hit> = Vec::with_capacity(limit);
-        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut seen: HashMap<(Option<ConversationId>, String), usize> = HashMap::new();
         let mut rest = candidates.into_iter().peekable();
         while hits.len() < limit && rest.peek().is_some() {
             let some: Vec<Candidate<Item>> = rest.by_ref().take(limit - hits.len()).collect();
@@ -134,7 +135,9 @@ impl Memory {
                 texts.into_iter().map(|text| (text.item, text)).collect();
             for candidate in some {
                 let Some(text) = texts.remove(&candidate.key) else { continue };
-                let same = text.content.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+                let words: Vec<&str> = text.content.split_whitespace().collect();
+                // what two conversations say alike was said twice
+                let same = (text.conversation_id, words.join(" ").to_lowercase());
                 if let Some(first) = seen.get(&same) {
                     hits[*first].duplicates.push(text.id);
                     continue;

@@ -58,7 +58,8 @@ impl Store {
         let restriction = Restriction::new(filter);
         self.read(READ_DEADLINE, move |db| {
             let mut statement = db.prepare_cached(CHUNK_ITEM)?;
-            let mut admits = restriction.as_ref().map(|restriction| Admits::new(db, restriction)).transpose()?;
+            let mut admits =
+                restriction.as_ref().map(|restriction| Admits::new(db, restriction)).transpose()?;
             let now = Timestamp::now().as_millis();
             let mut items = Vec::with_capacity(ids.len());
             for chunk in ids {
@@ -91,12 +92,7 @@ impl Store {
                 let mut statement = db.prepare_cached(sql)?;
                 let mut rows = statement.query(params![number, most as i64])?;
                 while let Some(row) = rows.next()? {
-                    chunks.push(ChunkItem {
-                        chunk: row.get(0)?,
-                        item,
-                        start: row.get(1)?,
-                        end: row.get(2)?,
-                    });
+                    chunks.push(ChunkItem { chunk: row.get(0)?, item, start: row.get(1)?, end: row.get(2)? });
                 }
             }
             Ok(chunks)

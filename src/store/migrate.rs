@@ -30,7 +30,11 @@ pub(super) struct Migration {
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "0001_init.sql", sql: include_str!("../../migrations/0001_init.sql") },
     Migration { version: 2, name: "0002_words.sql", sql: include_str!("../../migrations/0002_words.sql") },
-    Migration { version: 3, name: "0003_context.sql", sql: include_str!("../../migrations/0003_context.sql") },
+    Migration {
+        version: 3,
+        name: "0003_context.sql",
+        sql: include_str!("../../migrations/0003_context.sql"),
+    },
 ];
 
 /// SHA-256 of a migration's text, in hexadecimal.

@@ -18,7 +18,9 @@ impl Language {
     /// The language of a text; none where its function words do not tell.
     pub fn of(text: &str) -> Option<Self> {
         let mut count = Count::default();
-        for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(WORDS_COUNTED) {
+        for word in
+            text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(WORDS_COUNTED)
+        {
             count.add(&fold(word));
         }
         count.language(text)
