@@ -151,13 +151,12 @@ impl Memory {
             }
         };
         // a retry: the question stands there already, and what comes after it is its answer
-        if let Some(place) = branch.iter().position(|message| message.id == question_id) {
-            branch.truncate(place);
-        }
+        let place = branch.iter().position(|message| message.id == question_id).unwrap_or(branch.len());
+        let tried = branch.split_off(place);
         let config = self.config();
         let choice = self.llm().choose(params.model.as_deref().or(config.chat.model.as_deref())).await?;
         let mut notices = Vec::new();
-        let recalled = self.recall(&params, &branch, &choice, &config.recall, &mut notices).await?;
+        let recalled = self.recall(&params, (&branch, &tried), &choice, &config.recall, &mut notices).await?;
         let context_tokens = match &choice {
             Choice::Model(model) => model.context_tokens,
             Choice::Extractive { notice } => {
@@ -185,11 +184,12 @@ impl Memory {
         Ok(Prepared { conversation, conversation_id, question_id, choice, prompt, notices, params })
     }
 
-    /// What was said before and matters, never what stands in the live window. None where nothing is to be recalled.
+    /// What was said before and matters, never what stands in the live window (`branch`) nor what was answered to this
+    /// very question before (`tried`). None where nothing is to be recalled.
     async fn recall(
         &self,
         params: &ChatParams,
-        branch: &[Message],
+        (branch, tried): (&[Message], &[Message]),
         choice: &Choice,
         settings: &Recall,
         notices: &mut Vec<String>,
@@ -221,7 +221,7 @@ impl Memory {
         if let Some(problem) = found.served.problem {
             notices.push(format!("recalled by words only: {problem}"));
         }
-        let live = branch.iter().map(|message| message.id).chain(params.message_id);
+        let live = branch.iter().chain(tried).map(|message| message.id).chain(params.message_id);
         let exclude: HashSet<Uuid> = live.map(|id| Uuid::from_bytes(*id.as_bytes())).collect();
         let hits = found.hits.into_iter().filter(|hit| !exclude.contains(&hit.id));
         let passages = distinct(&params.content, hits).take(wanted as usize).map(Passage::from).collect();

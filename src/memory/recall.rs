@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::asked::Asked;
 use super::fusion::{self, Candidate, LATE_CANDIDATES, TERMS, Term};
 use super::meaning::Meaning;
 use super::{Memory, check, chunk, highlight};
@@ -75,14 +76,16 @@ impl Memory {
         }
         let mut candidates = candidates(&words, meaning.as_ref());
         self.add_circumstances(&asked, &mut candidates).await?;
-        if let Some(meaning) = &mut meaning {
-            meaning.add_cosines(self.store(), &mut candidates).await?;
-        }
         fusion::rank(&mut candidates);
-        if let Some(meaning) = &mut meaning {
-            let first = candidates.len().min(LATE_CANDIDATES);
-            meaning.add_late(&asked, &mut candidates[..first]).await?;
-            fusion::rank(&mut candidates);
+        if let Some(looking) = &mut meaning
+            && let Err(error) = self.look_closer(&asked, looking, &mut candidates).await
+        {
+            // another generation has just taken over, or the index is opened anew
+            if mode == SearchMode::Semantic {
+                return Err(error);
+            }
+            served.semantic = false;
+            served.problem = Some(error.full_text());
         }
         let found = Found { words, meaning };
         let reranked = self.add_reranking(&query, &mut candidates, |text| found.passage(text)).await;
@@ -97,6 +100,21 @@ impl Memory {
 }
 
 impl Memory {
+    /// Orders the candidates by their vectors too, then the first of them by their tokens.
+    async fn look_closer(
+        &self,
+        asked: &Asked,
+        meaning: &mut Meaning,
+        candidates: &mut [Candidate<Item>],
+    ) -> Result<()> {
+        meaning.add_cosines(self.store(), candidates).await?;
+        fusion::rank(candidates);
+        let first = candidates.len().min(LATE_CANDIDATES);
+        meaning.add_late(asked, &mut candidates[..first]).await?;
+        fusion::rank(candidates);
+        Ok(())
+    }
+
     /// Passages that are not embedded yet.
     pub(super) async fn pending(&self) -> Result<u64> {
         match self.0.generations.leg() {
