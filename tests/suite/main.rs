@@ -22,6 +22,7 @@ mod llm;
 mod prompt;
 mod protocol;
 mod readme;
+mod rerank;
 mod scripted;
 mod setup;
 mod socket;
