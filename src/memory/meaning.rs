@@ -89,6 +89,15 @@ impl Meaning {
         self.found.iter().copied()
     }
 
+    /// Whether another generation or another model has taken over since.
+    pub(super) fn has_given_way(&self, memory: &Memory) -> bool {
+        memory
+            .0
+            .generations
+            .leg()
+            .is_some_and(|now| now.space.id != self.leg.space.id || !now.embedder.is_same(&self.leg.embedder))
+    }
+
     /// The bytes of the passage of a candidate that fits best.
     pub(super) fn passage(&self, item: Item) -> Option<Range<usize>> {
         let fits = |compared: &&Compared| (compared.late, compared.cosine);

@@ -74,18 +74,25 @@ impl Memory {
         if mode == SearchMode::Lexical {
             words.hits.retain(|hit| hit.turn > 0.0);
         }
-        let mut candidates = candidates(&words, meaning.as_ref());
-        self.add_circumstances(&asked, &mut candidates).await?;
+        let mut candidates = self.candidates(&asked, &words, meaning.as_ref()).await?;
         fusion::rank(&mut candidates);
-        if let Some(looking) = &mut meaning
+        while let Some(looking) = &mut meaning
             && let Err(error) = self.look_closer(&asked, looking, &mut candidates).await
         {
-            // another generation has just taken over, or the index is opened anew
+            if looking.has_given_way(self)
+                && let Ok(next) = self.meaning(&query, &filter, MEANING_POOL.max(limit)).await
+            {
+                candidates = self.candidates(&asked, &words, Some(&next)).await?;
+                meaning = Some(next);
+                continue;
+            }
             if mode == SearchMode::Semantic {
                 return Err(error);
             }
+            // the index is opened anew, say; what words found is good without it
             served.semantic = false;
             served.problem = Some(error.full_text());
+            break;
         }
         let found = Found { words, meaning };
         let reranked = self.add_reranking(&query, &mut candidates, |text| found.passage(text)).await;
@@ -100,6 +107,18 @@ impl Memory {
 }
 
 impl Memory {
+    /// Everything that words or meaning found, with what words say of it, who said it and when.
+    async fn candidates(
+        &self,
+        asked: &Asked,
+        words: &LexicalResult,
+        meaning: Option<&Meaning>,
+    ) -> Result<Vec<Candidate<Item>>> {
+        let mut candidates = candidates(words, meaning);
+        self.add_circumstances(asked, &mut candidates).await?;
+        Ok(candidates)
+    }
+
     /// Orders the candidates by their vectors too, then the first of them by their tokens.
     async fn look_closer(
         &self,
