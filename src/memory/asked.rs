@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use super::fusion::{Candidate, Term};
 use super::when::{self, Certainty, DateMention, TimeRange};
 use super::{Memory, when::date_match};
+use crate::api::search::SearchMode;
 use crate::error::Result;
 use crate::model::Timestamp;
 use crate::store::{Byline, Item};
@@ -35,12 +36,20 @@ pub(super) struct Asked {
 }
 
 impl Memory {
-    /// Reads a question.
-    pub(super) async fn asked(&self, query: &str) -> Result<Asked> {
+    /// Reads a question, as far as a search of this mode wants to know.
+    pub(super) async fn asked(&self, query: &str, mode: SearchMode) -> Result<Asked> {
         let zone = TimeZone::system();
         let words: Vec<String> = Question::of(query).words.into_iter().map(|word| word.form).collect();
-        let names = self.store().names_of_authors(words).await?;
-        let weights = self.store().word_weights(query.to_owned()).await?;
+        let weights = async {
+            match mode {
+                // no tokens are compared
+                SearchMode::Lexical => Ok(Vec::new()),
+                SearchMode::Hybrid | SearchMode::Semantic => {
+                    self.store().word_weights(query.to_owned()).await
+                }
+            }
+        };
+        let (names, weights) = tokio::try_join!(self.store().names_of_authors(words), weights)?;
         Ok(Asked {
             times: when::times(query, Timestamp::now(), &zone),
             dates: when::mentions(query),

@@ -49,15 +49,10 @@ impl Memory {
             return Err(Error::new(Kind::ModelUnavailable, format!("search by meaning: {problem}")));
         };
         loop {
-            let (space, embedder) = (leg.space.id, leg.embedder.clone());
-            let searched = self.meaning_in(leg, query, filter, pool).await;
-            // another generation or another model may have taken over under the search
-            match self.0.generations.leg() {
-                Some(now)
-                    if searched.is_err() && (now.space.id != space || !now.embedder.is_same(&embedder)) =>
-                {
-                    leg = now;
-                }
+            let searched = self.meaning_in(leg.clone(), query, filter, pool).await;
+            match self.0.generations.successor(&leg) {
+                // it took over under the search
+                Some(successor) if searched.is_err() => leg = successor,
                 _ => return searched,
             }
         }
@@ -91,11 +86,7 @@ impl Meaning {
 
     /// Whether another generation or another model has taken over since.
     pub(super) fn has_given_way(&self, memory: &Memory) -> bool {
-        memory
-            .0
-            .generations
-            .leg()
-            .is_some_and(|now| now.space.id != self.leg.space.id || !now.embedder.is_same(&self.leg.embedder))
+        memory.0.generations.successor(&self.leg).is_some()
     }
 
     /// The bytes of the passage of a candidate that fits best.

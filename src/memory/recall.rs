@@ -31,7 +31,7 @@ impl Memory {
         check::query(&query)?;
         let limit = limit.unwrap_or(DEFAULT_HITS).clamp(1, MAX_HITS) as usize;
         let context = context.unwrap_or(0).min(MAX_CONTEXT);
-        let asked = self.asked(&query).await?;
+        let asked = self.asked(&query, mode).await?;
         let words = async {
             match mode {
                 SearchMode::Semantic => Ok(None),

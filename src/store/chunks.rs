@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::filter::{self, Restriction};
+use super::filter::{self, Prepared, Restriction};
 use super::readers::READ_DEADLINE;
 use super::{Item, Store};
 use crate::api::search::SearchFilter;
@@ -58,8 +58,9 @@ impl Store {
         let restriction = Restriction::new(filter);
         self.read(READ_DEADLINE, move |db| {
             let mut statement = db.prepare_cached(CHUNK_ITEM)?;
-            let mut admits =
-                restriction.as_ref().map(|restriction| Admits::new(db, restriction)).transpose()?;
+            let prepare =
+                |restriction| Prepared::new(db, restriction, message_numbered, filter::memory_numbered);
+            let mut admitted = restriction.as_ref().map(prepare).transpose()?;
             let now = Timestamp::now().as_millis();
             let mut items = Vec::with_capacity(ids.len());
             for chunk in ids {
@@ -70,7 +71,12 @@ impl Store {
                         None => Item::Memory(row.get(1)?),
                     };
                     let found = ChunkItem { chunk, item, start: row.get(2)?, end: row.get(3)? };
-                    if admits.as_mut().map_or(Ok(true), |admits| admits.item(item))? {
+                    let is_admitted = match (&mut admitted, item) {
+                        (None, _) => true,
+                        (Some(admitted), Item::Message(number)) => admitted.message(&[&number])?.is_some(),
+                        (Some(admitted), Item::Memory(number)) => admitted.memory(&[&number])?.is_some(),
+                    };
+                    if is_admitted {
                         items.push(found);
                     }
                 }
@@ -107,47 +113,11 @@ pub(super) const CHUNK_ITEM: &str = "SELECT k.message_id, k.memory_id, k.start_b
    WHERE k.id = ?1 AND (k.memory_id IS NULL
      OR (m.superseded_by IS NULL AND (m.expires_at IS NULL OR m.expires_at > ?2)))";
 
-/// Tells item by item whether a filter lets it through.
-struct Admits<'a> {
-    messages: Option<(rusqlite::CachedStatement<'a>, &'a filter::Condition)>,
-    memories: Option<(rusqlite::CachedStatement<'a>, &'a filter::Condition)>,
-}
-
-impl<'a> Admits<'a> {
-    fn new(db: &'a Connection, restriction: &'a Restriction) -> Result<Self> {
-        let prepare = |condition: &'a Option<filter::Condition>, sql: fn(&filter::Condition) -> String| {
-            let prepared = condition
-                .as_ref()
-                .map(|condition| Ok::<_, rusqlite::Error>((db.prepare_cached(&sql(condition))?, condition)));
-            prepared.transpose()
-        };
-        Ok(Self {
-            messages: prepare(&restriction.messages, admitted_message)?,
-            memories: prepare(&restriction.memories, admitted_memory)?,
-        })
-    }
-
-    fn item(&mut self, item: Item) -> Result<bool> {
-        let (statement, number) = match item {
-            Item::Message(number) => (&mut self.messages, number),
-            Item::Memory(number) => (&mut self.memories, number),
-        };
-        let Some((statement, condition)) = statement else { return Ok(false) };
-        let params: Vec<&dyn rusqlite::ToSql> =
-            std::iter::once(&number as _).chain(condition.values()).collect();
-        Ok(statement.exists(&params[..])?)
-    }
-}
-
-pub(super) fn admitted_message(condition: &filter::Condition) -> String {
+fn message_numbered(condition: &filter::Condition) -> String {
     format!(
-        "SELECT 1 FROM message m CROSS JOIN conversation c ON c.id = m.conversation_id WHERE m.id = ?{}",
+        "SELECT m.id FROM message m CROSS JOIN conversation c ON c.id = m.conversation_id WHERE m.id = ?{}",
         condition.and_more()
     )
-}
-
-pub(super) fn admitted_memory(condition: &filter::Condition) -> String {
-    format!("SELECT 1 FROM memory m WHERE m.id = ?{}", condition.and_more())
 }
 
 pub(super) const CHUNKS_OF_MESSAGE: &str =

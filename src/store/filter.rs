@@ -1,7 +1,7 @@
 //! A search's filter as conditions of SQL.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, ToSql};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql};
 
 use super::rows::role_number;
 use crate::api::search::SearchFilter;
@@ -96,6 +96,57 @@ impl Restriction {
 pub(super) const BY_ID: &str = "SELECT id FROM conversation WHERE uid = ?1 LIMIT ?2";
 pub(super) const BY_PROJECT: &str =
     "SELECT id FROM conversation WHERE project_id = (SELECT id FROM project WHERE name = ?1) LIMIT ?2";
+
+/// A restriction's two conditions as prepared statements.
+pub(super) struct Prepared<'a> {
+    messages: Option<(CachedStatement<'a>, &'a Condition)>,
+    memories: Option<(CachedStatement<'a>, &'a Condition)>,
+}
+
+impl<'a> Prepared<'a> {
+    /// `message` and `memory` write the queries; each answers the number of what it finds, if anything.
+    pub(super) fn new(
+        db: &'a Connection,
+        restriction: &'a Restriction,
+        message: fn(&Condition) -> String,
+        memory: fn(&Condition) -> String,
+    ) -> Result<Self> {
+        let prepare = |condition: &'a Option<Condition>, sql: fn(&Condition) -> String| {
+            let prepared = condition
+                .as_ref()
+                .map(|condition| Ok::<_, rusqlite::Error>((db.prepare_cached(&sql(condition))?, condition)));
+            prepared.transpose()
+        };
+        Ok(Self {
+            messages: prepare(&restriction.messages, message)?,
+            memories: prepare(&restriction.memories, memory)?,
+        })
+    }
+
+    /// The number of the message that the query finds with these values before those of its condition.
+    pub(super) fn message(&mut self, values: &[&dyn ToSql]) -> Result<Option<i64>> {
+        first(&mut self.messages, values)
+    }
+
+    /// The same of a memory.
+    pub(super) fn memory(&mut self, values: &[&dyn ToSql]) -> Result<Option<i64>> {
+        first(&mut self.memories, values)
+    }
+}
+
+fn first(
+    prepared: &mut Option<(CachedStatement<'_>, &Condition)>,
+    values: &[&dyn ToSql],
+) -> Result<Option<i64>> {
+    let Some((statement, condition)) = prepared else { return Ok(None) };
+    let params: Vec<&dyn ToSql> = values.iter().copied().chain(condition.values()).collect();
+    Ok(statement.query_row(&params[..], |row| row.get(0)).optional()?)
+}
+
+/// A memory of that number, if the condition lets it through.
+pub(super) fn memory_numbered(condition: &Condition) -> String {
+    format!("SELECT m.id FROM memory m WHERE m.id = ?{}", condition.and_more())
+}
 
 impl Condition {
     fn add<const N: usize>(&mut self, term: &'static str, values: [Value; N]) {

@@ -56,6 +56,7 @@ pub(in crate::memory) struct Generation {
 }
 
 /// A generation that queries can be asked of.
+#[derive(Clone)]
 pub(in crate::memory) struct Leg {
     pub space: Space,
     pub index: Index,
@@ -93,6 +94,11 @@ impl Generations {
             let Generation { space, index, embedder } = generation.clone();
             embedder.map(|embedder| Leg { space, index, embedder })
         })
+    }
+
+    /// What has taken over from a leg, another generation or another model; none: nothing has.
+    pub(in crate::memory) fn successor(&self, leg: &Leg) -> Option<Leg> {
+        self.leg().filter(|now| now.space.id != leg.space.id || !now.embedder.is_same(&leg.embedder))
     }
 
     pub(in crate::memory) fn serving(&self) -> Option<Generation> {

@@ -3,14 +3,14 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use rusqlite::{Connection, OptionalExtension, ToSql};
+use rusqlite::Connection;
 
 use super::LexicalHit;
 use super::score::{BLOCK, STEP, Scored};
 use crate::error::Result;
 use crate::store::Item;
 use crate::store::address::{MEMORIES, conversation_of, seq_of};
-use crate::store::filter::{Condition, Restriction};
+use crate::store::filter::{Condition, Prepared, Restriction, memory_numbered};
 
 /// What each leg counts beside `near`, which counts 1. Each is divided by its best first.
 pub(crate) const SESSION_WEIGHT: f64 = 0.4;
@@ -37,12 +37,12 @@ pub(super) fn best(
     };
     let mut places: BinaryHeap<Place<'_>> =
         scored.iter().map(|scored| Place { score: sum(scored), scored }).collect();
-    let mut lookup = Lookup::new(db, restriction)?;
+    let mut admitted = Prepared::new(db, restriction, message_at, memory_numbered)?;
     let mut hits = Vec::with_capacity(limit.min(places.len()));
     while hits.len() < limit
         && let Some(Place { score, scored }) = places.pop()
     {
-        if let Some(item) = lookup.item(scored.key)? {
+        if let Some(item) = item_at(&mut admitted, scored.key)? {
             let block = scored.block.map(|block| block * STEP..block * STEP + BLOCK);
             let Scored { turn, near, session, pairs, surface, .. } = *scored;
             hits.push(LexicalHit { item, score, turn, near, session, pairs, surface, block });
@@ -76,36 +76,13 @@ impl PartialEq for Place<'_> {
 
 impl Eq for Place<'_> {}
 
-/// Finds what lies in a place, if the filter admits it.
-struct Lookup<'a> {
-    messages: Option<(rusqlite::CachedStatement<'a>, &'a Condition)>,
-    memories: Option<(rusqlite::CachedStatement<'a>, &'a Condition)>,
-}
-
-impl<'a> Lookup<'a> {
-    fn new(db: &'a Connection, restriction: &'a Restriction) -> Result<Self> {
-        let prepare = |condition: &'a Option<Condition>, sql: fn(&Condition) -> String| {
-            let prepared = condition
-                .as_ref()
-                .map(|condition| Ok::<_, rusqlite::Error>((db.prepare_cached(&sql(condition))?, condition)));
-            prepared.transpose()
-        };
-        Ok(Self {
-            messages: prepare(&restriction.messages, message_at)?,
-            memories: prepare(&restriction.memories, memory_at)?,
-        })
-    }
-
-    fn item(&mut self, key: i64) -> Result<Option<Item>> {
-        let (conversation, seq) = (conversation_of(key), seq_of(key));
-        let is_memory = conversation == MEMORIES;
-        let found = if is_memory { &mut self.memories } else { &mut self.messages };
-        let Some((statement, condition)) = found else { return Ok(None) };
-        let place: &[&dyn ToSql] = if is_memory { &[&seq] } else { &[&conversation, &seq] };
-        let params: Vec<&dyn ToSql> = place.iter().copied().chain(condition.values()).collect();
-        let number: Option<i64> = statement.query_row(&params[..], |row| row.get(0)).optional()?;
-        Ok(number.map(if is_memory { Item::Memory } else { Item::Message }))
-    }
+/// What lies in a place, if the filter admits it.
+fn item_at(admitted: &mut Prepared<'_>, key: i64) -> Result<Option<Item>> {
+    let (conversation, seq) = (conversation_of(key), seq_of(key));
+    Ok(match conversation {
+        MEMORIES => admitted.memory(&[&seq])?.map(Item::Memory),
+        _ => admitted.message(&[&conversation, &seq])?.map(Item::Message),
+    })
 }
 
 /// What lies in a place, if anything does: a neighbour may be missing, or not be there to be found.
@@ -121,8 +98,4 @@ pub(crate) fn message_at(condition: &Condition) -> String {
          WHERE m.conversation_id = ? AND m.seq = ? AND m.searchable = 1{}",
         condition.and_more()
     )
-}
-
-pub(crate) fn memory_at(condition: &Condition) -> String {
-    format!("SELECT m.id FROM memory m WHERE m.id = ?{}", condition.and_more())
 }

@@ -39,7 +39,7 @@ pub(super) mod constants {
 #[cfg(test)]
 pub(super) use common::{newest_memories_sql, newest_messages_sql};
 #[cfg(test)]
-pub(super) use hits::{memory_at, message_at};
+pub(super) use hits::message_at;
 pub(super) use postings::Frequencies;
 #[cfg(test)]
 pub(super) use postings::PLACES;

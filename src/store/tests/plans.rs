@@ -114,7 +114,7 @@ async fn full_text_leads_and_sorts_by_itself() {
     for (sql, expected) in [
         (lexical::message_at(&none), "(conversation_id=? AND seq=?)"),
         (lexical::message_at(messages), "(conversation_id=? AND seq=?)"),
-        (lexical::memory_at(&memories), "SEARCH m USING INTEGER PRIMARY KEY"),
+        (filter::memory_numbered(&memories), "SEARCH m USING INTEGER PRIMARY KEY"),
         (lexical::PLACES.to_owned(), "SCAN posting VIRTUAL TABLE INDEX"),
         (filter::BY_ID.to_owned(), "(uid=?)"),
         (filter::BY_PROJECT.to_owned(), "COVERING INDEX conversation_by_project (project_id=?)"),
