@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::Global;
 use super::clean;
@@ -11,7 +12,7 @@ use super::output::Output;
 use super::settings;
 use super::text::{self, Words};
 use crate::client::Client;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Doing, Error, Kind, Result};
 use crate::model::ClientRef;
 use crate::paths::Paths;
 
@@ -135,12 +136,16 @@ pub fn read_input(file: &Path) -> Result<String, Failure> {
     })
 }
 
-/// Does the work until it is done or Ctrl-C is pressed.
+/// Does the work until it is done, Ctrl-C is pressed, or the program is asked to end (`kill`, `timeout`): who started
+/// a daemon of its own then still stops it.
 ///
 /// Only for work that waits in an orderly way: once the signal is ours, a blocking read would never see it.
 pub async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut asked_to_end =
+        signal(SignalKind::terminate()).doing(Kind::Internal, "listen for the signal to end")?;
     tokio::select! {
         done = work => done,
         _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+        _ = asked_to_end.recv() => Err(Failure::Interrupted),
     }
 }

@@ -36,14 +36,16 @@ async fn until_all_are(client: &Client, patience: Duration, bar: &ProgressBar) -
     let (mut fewest, mut last_step) = (u64::MAX, Instant::now());
     loop {
         let status = client.call::<SystemStatus>(&Empty {}).await?;
-        if let (false, Some(problem)) = (status.embedding.available, status.embedding.problem) {
+        let available = status.embedding.available;
+        if let (false, Some(problem)) = (available, status.embedding.problem) {
             return Ok(Embedded::NoModel(problem));
         }
         let pending = status.index.pending.max(status.queue.ready + status.queue.leased);
         let total = status.counts.chunks.max(pending);
         bar.set_length(total);
         bar.set_position(total - pending);
-        if pending == 0 {
+        // a store that was embedded before has nothing to do, but questions have to wait for the model
+        if pending == 0 && available {
             return Ok(Embedded::All(status.counts.chunks));
         }
         if pending < fewest {

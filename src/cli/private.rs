@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use super::context::{self, Context};
+use super::exit::Failure;
 use super::settings;
 use crate::client::Client;
 use crate::config::Config;
@@ -82,8 +83,16 @@ impl Private {
         Client::connect(&self.socket, as_tool).await
     }
 
-    /// Stops the daemon in order and removes its folder.
-    pub async fn stop(mut self) {
+    /// Stops the daemon in order and removes its folder. `outcome`: of what was done with it; where that failed because
+    /// the daemon had ended by itself, it tells how.
+    pub async fn stop<T>(mut self, outcome: Result<T, Failure>) -> Result<T, Failure> {
+        let ended = self.child.try_wait().ok().flatten();
+        let outcome = match (outcome, ended) {
+            (Err(Failure::Failed(error)), Some(status)) if error.kind() == Kind::Unreachable => {
+                Err(self.end(status).caused_by(error).into())
+            }
+            (outcome, _) => outcome,
+        };
         if let Some(id) = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id as i32)) {
             let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
         }
@@ -91,6 +100,12 @@ impl Private {
             let _ = self.child.kill().await;
         }
         let _ = self.folder.close();
+        outcome
+    }
+
+    /// What is said of a daemon that ended by itself.
+    fn end(&self, status: ExitStatus) -> Error {
+        Error::internal(format!("the private daemon ended with {status}\n{}", self.last_log_lines()))
     }
 
     async fn until_it_listens(&mut self) -> Result<()> {
@@ -101,10 +116,7 @@ impl Private {
                 Err(error) if error.kind() != Kind::Unreachable => return Err(error),
                 Err(error) => {
                     if let Ok(Some(status)) = self.child.try_wait() {
-                        return Err(Error::internal(format!(
-                            "start the private daemon: it ended with {status}\n{}",
-                            self.last_log_lines()
-                        )));
+                        return Err(self.end(status));
                     }
                     if Instant::now() > deadline {
                         return Err(error.while_doing("wait for the private daemon"));

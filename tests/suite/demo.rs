@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::brought::set_up;
@@ -58,17 +59,26 @@ fn it_shows_answers_with_citations_in_both_languages_and_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_cleans_up() {
+    ended_by(Signal::INT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn being_told_to_end_cleans_up() {
+    ended_by(Signal::TERM).await;
+}
+
+async fn ended_by(signal: Signal) {
     let model = ollama::start(&[("tiny:latest", 8192)]).await;
     model.script(Script::HangAfter(vec!["Still ".into(), "writing".into()]));
     let model = Arc::new(model);
     let asked = model.clone();
-    let waiting = tokio::task::spawn_blocking(move || interrupted(&asked));
+    let waiting = tokio::task::spawn_blocking(move || interrupted(&asked, signal));
     waiting.await.unwrap();
     model.clients_closed(1).await;
 }
 
-/// Runs the demo against that model server and interrupts it while the first answer is written.
-fn interrupted(model: &Scripted) {
+/// Runs the demo against that model server and sends it the signal while the first answer is written.
+fn interrupted(model: &Scripted, signal: Signal) {
     let home = Home::new();
     // nothing to set up from: it goes on without
     std::fs::create_dir(home.path("empty")).unwrap();
@@ -100,8 +110,7 @@ fn interrupted(model: &Scripted) {
     let status = call(&folder.join("run/nosso/nosso.sock"), "system.status", json!({}));
     let daemon = status["result"]["pid"].as_u64().expect("the private daemon");
 
-    rustix::process::kill_process(rustix::process::Pid::from_child(&process), rustix::process::Signal::INT)
-        .unwrap();
+    kill_process(Pid::from_child(&process), signal).unwrap();
     let ended = process.wait().unwrap();
     reader.join().unwrap();
     assert_eq!(ended.code(), Some(130), "{}", complaint(&mut process));

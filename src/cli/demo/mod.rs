@@ -68,8 +68,7 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
     let daemon =
         context::unless_interrupted(async { Ok(Private::start(context, None, answers).await?) }).await?;
     let shown = context::unless_interrupted(show(&daemon, history, context)).await;
-    daemon.stop().await;
-    shown?;
+    daemon.stop(shown).await?;
     let next = context.words.demo_next;
     context.out.text(&format!("\n{next}\n"))?;
     Ok(Ended::Well)

@@ -137,8 +137,7 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
         let daemon =
             context::unless_interrupted(async { Ok(Private::start(context, data, change).await?) }).await?;
         let measured = context::unless_interrupted(measure(name, &set, &args, kept, &daemon, context)).await;
-        daemon.stop().await;
-        report.sets.push(measured?);
+        report.sets.push(daemon.stop(measured).await?);
         // after each set: the next may take hours, or fail
         if let Some(file) = &args.output {
             let text =
