@@ -21,6 +21,8 @@ pub struct IndexStatus {
     pub pending: u64,
     /// Bytes on disk.
     pub disk_bytes: u64,
+    /// Of these, what the tokens of the texts take.
+    pub tokens_bytes: u64,
     /// Bytes of candidate codes in memory.
     pub codes_bytes: u64,
     /// How many candidates are scored exactly for each query.

@@ -59,8 +59,9 @@ fn lines(status: &Status) -> String {
         status.vectors, status.fresh, status.pending
     ));
     lines.push(format!(
-        "{} on disk, {} of codes in memory",
+        "{} on disk, {} of them tokens; {} of codes in memory",
         when::bytes(status.disk_bytes),
+        when::bytes(status.tokens_bytes),
         when::bytes(status.codes_bytes)
     ));
     if let Some(recall) = status.recall {

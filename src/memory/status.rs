@@ -79,6 +79,7 @@ impl Memory {
             status.vectors = vectors.vectors;
             status.fresh = vectors.fresh;
             status.disk_bytes = vectors.disk_bytes;
+            status.tokens_bytes = vectors.tokens_bytes;
             status.codes_bytes = vectors.codes_bytes;
             status.candidates = vectors.candidates;
             status.recall = vectors.recall;
