@@ -1,5 +1,9 @@
 //! `data.*`: everything out, and in again.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,16 +49,93 @@ pub struct ImportParams {
     pub format: Option<ImportFormat>,
     /// The text: whole lines of NDJSON, or a whole JSON document. Send a large file in pieces of whole lines.
     pub data: String,
+    /// Only says what would be added, and adds nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
-/// A format that `data.import` reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+/// A format that `nosso import` reads, by the tool that writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum ImportFormat {
     /// NDJSON as `data.export` writes it.
     Nosso,
     /// A JSON array of conversations, each with `messages: [{role, content, …}]`.
     History,
+    /// Open WebUI's export, as an array or as NDJSON; in files also its `webui.db`.
+    OpenWebui,
+    /// `conversations.json` of ChatGPT's export.
+    #[serde(rename = "chatgpt")]
+    ChatGpt,
+    /// `conversations.json` of Claude's export.
+    Claude,
+    /// LibreChat's export of a conversation, as a tree or as a list.
+    #[serde(rename = "librechat")]
+    LibreChat,
+    /// A session of aichat (YAML).
+    Aichat,
+    /// A session of Claude Code (JSON lines).
+    ClaudeCode,
+    /// A session of Codex (JSON lines).
+    Codex,
+    /// A session of the Gemini CLI (JSON lines, or one document).
+    Gemini,
+    /// `logs.db` of the program `llm`; only in files.
+    Llm,
+    /// The database of Ollama's app; only in files.
+    Ollama,
+}
+
+impl ImportFormat {
+    /// Every format.
+    pub const ALL: &[ImportFormat] = &[
+        ImportFormat::Nosso,
+        ImportFormat::History,
+        ImportFormat::OpenWebui,
+        ImportFormat::ChatGpt,
+        ImportFormat::Claude,
+        ImportFormat::LibreChat,
+        ImportFormat::Aichat,
+        ImportFormat::ClaudeCode,
+        ImportFormat::Codex,
+        ImportFormat::Gemini,
+        ImportFormat::Llm,
+        ImportFormat::Ollama,
+    ];
+
+    /// The name on the wire and on the command line; derived ids are made with it, so it never changes.
+    pub fn name(self) -> &'static str {
+        match self {
+            ImportFormat::Nosso => "nosso",
+            ImportFormat::History => "history",
+            ImportFormat::OpenWebui => "open-webui",
+            ImportFormat::ChatGpt => "chatgpt",
+            ImportFormat::Claude => "claude",
+            ImportFormat::LibreChat => "librechat",
+            ImportFormat::Aichat => "aichat",
+            ImportFormat::ClaudeCode => "claude-code",
+            ImportFormat::Codex => "codex",
+            ImportFormat::Gemini => "gemini",
+            ImportFormat::Llm => "llm",
+            ImportFormat::Ollama => "ollama",
+        }
+    }
+}
+
+impl fmt::Display for ImportFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for ImportFormat {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        ImportFormat::ALL.iter().copied().find(|format| format.name() == text).ok_or_else(|| {
+            let known: Vec<_> = ImportFormat::ALL.iter().map(|format| format.name()).collect();
+            format!("'{text}' is no format; known formats: {}", known.join(", "))
+        })
+    }
 }
 
 /// Result of `data.import`.
@@ -69,6 +150,16 @@ pub struct ImportResult {
     pub refused: Vec<Refused>,
     /// How many records were left out; `refused` holds the first of them.
     pub refused_total: u64,
+    /// Records of the other tool that hold nothing to keep, by what they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ignored: BTreeMap<String, u64>,
+    /// What was read although something was wrong with it: broken characters, missing parents, cycles.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mended: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A record that an import left out.

@@ -92,7 +92,8 @@ super::method::methods! {
         /// serves.
         IndexRebuild = "index.rebuild": RebuildParams => RebuildResult;
 
-        /// Brings in records that `data.export` gave, or a plain JSON history. The same data twice adds nothing.
+        /// Brings in records that `data.export` gave, a plain JSON history, or what another tool exported. The same data
+        /// twice adds nothing.
         DataImport = "data.import": ImportParams => ImportResult;
     }
     streams {

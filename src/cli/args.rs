@@ -82,7 +82,7 @@ pub enum Command {
     Show(super::show::Args),
     /// Write everything as NDJSON
     Export(super::export::Args),
-    /// Bring in an export of nosso, or a JSON history of conversations
+    /// Bring in the histories of other tools, or an export of nosso
     Import(super::import::Args),
     /// How the daemon is
     Status(super::status::Args),

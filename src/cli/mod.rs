@@ -26,7 +26,6 @@ mod memories;
 mod model;
 mod output;
 mod paging;
-mod pieces;
 mod private;
 mod project;
 mod remember;

@@ -1,60 +1,74 @@
-//! Formats in which conversations leave and enter: nosso's own lines, and plain JSON histories. Nothing here does
-//! I/O or knows the store: text in, records out, and the other way round.
+//! Formats in which conversations leave and enter: nosso's own lines, plain JSON histories, and what other tools
+//! keep. Nothing here knows the store or opens a file: bytes or rows in, records out, and the other way round.
+//!
+//! A reader of a foreign format fills [`told`]; [`convert`] makes records of that. Nothing that stands in a file
+//! stops a reader: what cannot be read is refused with its place, and the rest is read.
 
 pub mod history;
+pub mod lines;
+pub mod reading;
 pub mod record;
-pub mod split;
+pub mod tables;
 
+mod aichat;
+mod blocks;
+mod chatgpt;
+mod claude;
+mod claude_code;
+mod codex;
+mod convert;
+mod gemini;
+mod json;
+mod librechat;
+mod llm;
+mod ollama;
+mod open_webui;
+mod recognise;
+mod scan;
+mod told;
+mod tree;
+mod walk;
+
+pub use convert::{IMPORTED_FROM, SOURCE_ID};
+pub use reading::{Source, read, read_from};
+pub use recognise::{recognise, recognise_tables};
 pub use record::Record;
+pub use told::Ignored;
 
-use crate::api::data::{ImportFormat, Refused};
+use crate::api::data::Refused;
 
-/// What was read from a text.
+/// What was read from a text, or from a part of a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Readout {
     /// What it holds, in its order; a conversation comes before its messages.
     pub records: Vec<Record>,
     /// What could not be read, and why.
     pub refused: Vec<Refused>,
+    /// What holds nothing to keep.
+    pub ignored: Ignored,
+    /// How often something was read although something was wrong with it.
+    pub mended: u64,
 }
 
-/// The format of `text`, judged by its beginning; None for what is neither.
-pub fn recognise(text: &str) -> Option<ImportFormat> {
-    let text = without_mark(text).trim_start();
-    match text.chars().next()? {
-        '[' => matches!(text[1..].trim_start().chars().next(), None | Some('{' | ']'))
-            .then_some(ImportFormat::History),
-        '{' => {
-            let line = text.lines().next().unwrap_or_default();
-            let first = serde_json::from_str::<serde_json::Value>(line).ok();
-            let kind = first.as_ref().and_then(|first| first.get("type")?.as_str());
-            let is_ours = kind.is_some_and(|kind| record::TYPES.contains(&kind));
-            Some(if is_ours { ImportFormat::Nosso } else { ImportFormat::History })
+impl Readout {
+    /// Notes that what stands at this place is left out.
+    pub fn refuse(&mut self, place: impl Into<String>, reason: impl Into<String>) {
+        self.refused.push(Refused { place: place.into(), reason: reason.into() });
+    }
+
+    /// Puts what was read later behind this.
+    pub fn append(&mut self, later: Readout) {
+        let Readout { records, refused, ignored, mended } = later;
+        self.records.extend(records);
+        self.refused.extend(refused);
+        for (what, n) in ignored {
+            *self.ignored.entry(what).or_default() += n;
         }
-        _ => None,
+        self.mended += mended;
     }
 }
 
 /// `text` without the byte order mark that some programs put in front.
 fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn formats_are_told_apart() {
-        let check = |text: &str, expected| assert_eq!(recognise(text), expected, "{text}");
-        check("{\"type\":\"nosso\",\"version\":1}\n", Some(ImportFormat::Nosso));
-        check("\u{feff}{\"type\":\"message\",\"id\":1}", Some(ImportFormat::Nosso));
-        check(" [ {\"messages\": []}]", Some(ImportFormat::History));
-        check("[]", Some(ImportFormat::History));
-        check("{\n \"conversations\": []}", Some(ImportFormat::History));
-        check("{\"abc\": {\"messages\": []}}", Some(ImportFormat::History));
-        for other in ["", "  ", "hello", "[1, 2]", "\"x\"", "PK\u{3}\u{4}"] {
-            check(other, None);
-        }
-    }
 }

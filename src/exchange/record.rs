@@ -1,10 +1,12 @@
 //! nosso's own format: one JSON object a line, the first of which says what the file is.
 
+use std::io::BufRead;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Readout, without_mark};
-use crate::api::data::Refused;
+use super::{Readout, lines};
+use crate::api::limits::MAX_REQUEST_BYTES;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Conversation, Memory, Message, Timestamp};
 
@@ -45,23 +47,40 @@ pub fn line(record: &Record) -> Result<String> {
 ///
 /// Errors: `Unsupported` where the first line says that a newer version wrote them.
 pub fn read(text: &str) -> Result<Readout> {
-    let mut readout = Readout::default();
-    for (number, line) in (1u64..).zip(without_mark(text).lines()) {
-        if line.trim().is_empty() {
-            continue;
-        }
-        match read_line(line)? {
+    let mut all = Readout::default();
+    read_from(&mut text.as_bytes(), &mut |line| {
+        all.append(line);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// The same from a reader, a line at a time.
+pub(super) fn read_from(reader: &mut dyn BufRead, each: &mut dyn FnMut(Readout) -> Result<()>) -> Result<()> {
+    lines::lines(reader, MAX_REQUEST_BYTES, |number, line| {
+        let mut readout = Readout::default();
+        let read = match line {
+            lines::Line::TooLong => Line::Broken(format!("takes more than {MAX_REQUEST_BYTES} bytes")),
+            lines::Line::Whole(line) => match std::str::from_utf8(line) {
+                Ok(line) => read_line(line)?,
+                Err(error) => Line::Broken(format!("is no UTF-8: {error}")),
+            },
+        };
+        match read {
             Line::Record(record) => readout.records.push(*record),
-            Line::Ignored => {}
-            Line::Broken(reason) => readout.refused.push(Refused { place: format!("line {number}"), reason }),
+            Line::Ignored(kind) => super::told::count(&mut readout.ignored, &kind),
+            Line::Header => return Ok(()),
+            Line::Broken(reason) => readout.refuse(format!("line {number}"), reason),
         }
-    }
-    Ok(readout)
+        each(readout)
+    })
 }
 
 enum Line {
     Record(Box<Record>),
-    Ignored,
+    Header,
+    /// Of a kind that a later version writes.
+    Ignored(String),
     Broken(String),
 }
 
@@ -79,7 +98,7 @@ fn read_line(line: &str) -> Result<Line> {
     };
     match head.kind.as_deref() {
         Some(HEADER) => match head.version.as_ref().and_then(Value::as_u64) {
-            Some(1..=VERSION) => Ok(Line::Ignored),
+            Some(1..=VERSION) => Ok(Line::Header),
             Some(version) => {
                 let found = format!("the export has version {version}, and this nosso reads up to {VERSION}");
                 Err(Error::new(Kind::Unsupported, found).hint("install the current nosso and import again"))
@@ -90,7 +109,7 @@ fn read_line(line: &str) -> Result<Line> {
             Ok(record) => Line::Record(Box::new(record)),
             Err(error) => Line::Broken(format!("is no {kind}: {error}")),
         }),
-        Some(_) => Ok(Line::Ignored),
+        Some(kind) => Ok(Line::Ignored(kind.to_owned())),
         None => Ok(Line::Broken("has no member 'type'".into())),
     }
 }
@@ -156,6 +175,7 @@ mod tests {
                     status: Some(AnswerStatus::Cancelled),
                     sources,
                     usage: tokens.map(|n| Usage { prompt_tokens: Some(n), completion_tokens: None }),
+                    searchable: seq % 2 == 0,
                     created_at,
                     edited_at: tokens.map(|_| created_at),
                     metadata,
@@ -204,7 +224,7 @@ mod tests {
             lines.extend(records.iter().map(|record| line(record).unwrap()));
             prop_assert!(lines.iter().all(|line| !line.contains(['\n', '\r'])));
             let readout = read(&lines.join("\n")).unwrap();
-            prop_assert_eq!(readout, Readout { records, refused: vec![] });
+            prop_assert_eq!(readout, Readout { records, ..Readout::default() });
         }
 
         #[test]

@@ -6,10 +6,12 @@ use super::{Actor, Memory, chunk};
 use crate::api::data::{ExportItem, ExportParams, ImportFormat, ImportParams, ImportResult, Refused};
 use crate::api::limits::{MAX_CONTENT_BYTES, MAX_MEMORY_BYTES};
 use crate::api::system::Counts;
-use crate::error::{Error, Result};
-use crate::exchange::{self, Record, history, record};
-use crate::model::Timestamp;
-use crate::store::{RecordKind, RefusedRecord, RestoreBatch, RestoreMemory, RestoreMessage, Restored};
+use crate::error::{Doing, Error, Kind, Result};
+use crate::exchange::{self, Readout, Record, record};
+use crate::model::{Conversation, Timestamp};
+use crate::store::{
+    Ids, Known, RecordKind, RefusedRecord, RestoreBatch, RestoreMemory, RestoreMessage, Restored,
+};
 
 /// Records that wait for a slow reader, in batches of lines.
 const MAX_WAITING_BATCHES: usize = 4;
@@ -36,7 +38,7 @@ impl Memory {
         self.0.tasks.spawn(async move {
             let exported = tokio::select! {
                 exported = memory.export_all(params, items.clone()) => exported,
-                () = memory.0.stop.cancelled() => Err(Error::new(crate::error::Kind::Busy, "the daemon stops")),
+                () = memory.0.stop.cancelled() => Err(Error::new(Kind::Busy, "the daemon stops")),
             };
             let last = match exported {
                 Ok(Some(counts)) => ExportItem::Done { counts },
@@ -105,24 +107,29 @@ impl Memory {
     /// Brings records in, a few hundred in each transaction, so that other writes go on meanwhile. The same data
     /// twice adds nothing, and data that came in only half goes on; what is broken is left out and told.
     pub async fn import(&self, params: ImportParams, actor: &Actor) -> Result<ImportResult> {
-        let ImportParams { format, data } = params;
-        let format = match format.or_else(|| exchange::recognise(&data)) {
-            Some(format) => format,
-            None => {
-                return Err(Error::invalid("`data` is in no format that is known").hint(
-                    "give NDJSON as `data.export` writes it, or a JSON array of conversations with `messages`",
-                ));
-            }
+        let ImportParams { format, data, dry_run } = params;
+        // reading and cutting take their time, and calls of others should not wait for it
+        let read = blocking("read what is to be imported", move || read(format, &data)).await??;
+        let known = self.store().known(ids(&read.records)).await?;
+        let sorted = move || {
+            let mut result =
+                ImportResult { ignored: read.ignored, mended: read.mended, ..Default::default() };
+            read.refused.into_iter().for_each(|refused| result.refuse(refused));
+            let (batch, places) = sort_out(read.records, &known, &mut result);
+            (batch, places, known, result)
         };
-        let read = match format {
-            ImportFormat::Nosso => record::read(&data),
-            ImportFormat::History => history::read(&data, Timestamp::now()),
-        }?;
-        let mut result = ImportResult::default();
-        for refused in read.refused {
-            result.refuse(refused);
+        let (batch, places, known, mut result) = blocking("sort out what is to be imported", sorted).await?;
+        if dry_run {
+            result.added = counts(&batch);
+            let is_known = |conversation: &&Conversation| known.conversations.contains_key(&conversation.id);
+            let n_known = batch.conversations.iter().filter(is_known).count() as u64;
+            result.added.conversations -= n_known;
+            result.existing.conversations += n_known;
+            return Ok(result);
         }
-        let (batch, places) = sort_out(read.records, &mut result);
+        if batch == RestoreBatch::default() {
+            return Ok(result);
+        }
         let restored = self.store().restore(batch).await;
         // what failed half-way has stored something too
         if restored.as_ref().map_or(true, |restored| restored.added != Counts::default()) {
@@ -133,8 +140,51 @@ impl Memory {
         for RefusedRecord { kind, index, reason } in refused {
             result.refuse(Refused { place: places.of(kind, index), reason });
         }
-        (result.added, result.existing) = (added, existing);
+        result.added = added;
+        result.existing += existing;
         Ok(result)
+    }
+}
+
+async fn blocking<T: Send + 'static>(doing: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.doing(Kind::Internal, doing)
+}
+
+fn read(format: Option<ImportFormat>, data: &str) -> Result<Readout> {
+    let beginning = &data[..data.floor_char_boundary(RECOGNISED_BYTES)];
+    let Some(format) = format.or_else(|| exchange::recognise(beginning)) else {
+        return Err(Error::invalid("`data` is in no format that is known").hint(
+            "give NDJSON as `data.export` writes it, a JSON array of conversations with `messages`, or what another tool exports",
+        ));
+    };
+    exchange::read(data, exchange::Source { format, name: None, now: Timestamp::now() })
+}
+
+/// The beginning of a text by which its format is recognised.
+const RECOGNISED_BYTES: usize = 1 << 20;
+
+fn ids(records: &[Record]) -> Ids {
+    let mut ids = Ids::default();
+    for record in records {
+        match record {
+            Record::Conversation(conversation) => ids.conversations.push(conversation.id),
+            Record::Message(message) => ids.messages.push(message.id),
+            Record::Memory(memory) => ids.memories.push(memory.id),
+        }
+    }
+    ids
+}
+
+/// What a batch would add.
+fn counts(batch: &RestoreBatch) -> Counts {
+    let RestoreBatch { conversations, messages, memories } = batch;
+    let of_messages = messages.iter().filter(|one| one.message.is_searchable()).map(|one| one.chunks.len());
+    let of_memories = memories.iter().map(|one| one.chunks.len());
+    Counts {
+        conversations: conversations.len() as u64,
+        messages: messages.len() as u64,
+        memories: memories.len() as u64,
+        chunks: of_messages.chain(of_memories).sum::<usize>() as u64,
     }
 }
 
@@ -157,20 +207,22 @@ impl Places {
     }
 }
 
-/// Puts records into the lists of a batch; what is too large is refused.
-fn sort_out(records: Vec<Record>, result: &mut ImportResult) -> (RestoreBatch, Places) {
+/// Puts records into the lists of a batch; what is too large is refused, and what is known already only counted. A
+/// known conversation is in the batch only if another head is named for it.
+fn sort_out(records: Vec<Record>, known: &Known, result: &mut ImportResult) -> (RestoreBatch, Places) {
     let mut batch = RestoreBatch::default();
     let mut places = Places::default();
     for record in records {
-        let place = match &record {
-            Record::Conversation(conversation) => format!("conversation {}", conversation.id),
-            Record::Message(message) => format!("message {}", message.id),
-            Record::Memory(memory) => format!("memory {}", memory.id),
-        };
-        let limit = match &record {
-            Record::Memory(memory) if memory.content.len() > MAX_MEMORY_BYTES => Some(MAX_MEMORY_BYTES),
-            Record::Message(message) if message.content.len() > MAX_CONTENT_BYTES => Some(MAX_CONTENT_BYTES),
-            Record::Conversation(_) | Record::Message(_) | Record::Memory(_) => None,
+        let (place, limit) = match &record {
+            Record::Conversation(it) => (format!("conversation {}", it.id), None),
+            Record::Message(it) => (
+                format!("message {}", it.id),
+                (it.content.len() > MAX_CONTENT_BYTES).then_some(MAX_CONTENT_BYTES),
+            ),
+            Record::Memory(it) => (
+                format!("memory {}", it.id),
+                (it.content.len() > MAX_MEMORY_BYTES).then_some(MAX_MEMORY_BYTES),
+            ),
         };
         if let Some(limit) = limit {
             result.refuse(Refused { place, reason: format!("its content has more than {limit} bytes") });
@@ -178,14 +230,22 @@ fn sort_out(records: Vec<Record>, result: &mut ImportResult) -> (RestoreBatch, P
         }
         match record {
             Record::Conversation(conversation) => {
+                let head = known.conversations.get(&conversation.id);
+                if head.is_some_and(|head| *head == conversation.head_message_id) {
+                    result.existing.conversations += 1;
+                    continue;
+                }
                 batch.conversations.push(conversation);
                 places.conversations.push(place);
             }
+            Record::Message(message) if known.messages.contains(&message.id) => result.existing.messages += 1,
             Record::Message(message) => {
-                let chunks = chunk::chunk(&message.content);
+                let chunks =
+                    if message.is_searchable() { chunk::chunk(&message.content) } else { Vec::new() };
                 batch.messages.push(RestoreMessage { message, chunks });
                 places.messages.push(place);
             }
+            Record::Memory(memory) if known.memories.contains(&memory.id) => result.existing.memories += 1,
             Record::Memory(memory) => {
                 let chunks = chunk::chunk(&memory.content);
                 batch.memories.push(RestoreMemory { memory, chunks });

@@ -4,6 +4,7 @@ mod chunk;
 mod id;
 mod record;
 mod role;
+pub mod table;
 mod time;
 
 pub use chunk::ChunkRange;

@@ -80,6 +80,9 @@ pub struct Message {
     /// What the answer cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// Whether search and recall find it. What tools were told and answered is kept, and not found.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub searchable: bool,
     /// When it was said.
     pub created_at: Timestamp,
     /// When its text was last changed.
@@ -94,11 +97,19 @@ pub struct Message {
 pub const EXTRACTIVE: &str = "extractive";
 
 impl Message {
-    /// Whether it can be found. An answer that only quotes what is stored elsewhere cannot: it would crowd out what
-    /// it quotes.
+    /// Whether it can be found. An answer that only quotes what is stored elsewhere never can: it would crowd out
+    /// what it quotes.
     pub fn is_searchable(&self) -> bool {
-        self.role != Role::Assistant || self.model.as_deref() != Some(EXTRACTIVE)
+        self.searchable && (self.role != Role::Assistant || self.model.as_deref() != Some(EXTRACTIVE))
     }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(flag: &bool) -> bool {
+    *flag
 }
 
 /// A standing fact that all tools share.

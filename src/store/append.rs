@@ -58,7 +58,7 @@ pub(super) fn run(db: &Connection, append: Append) -> Result<Appended> {
             Patch::Clear => None,
             Patch::Set(parent) => Some((parent_number(db, tail.number, parent)?, parent)),
         };
-        let message = Message {
+        let mut message = Message {
             id: new.id,
             conversation_id: conversation,
             parent_id: parent.map(|(_, id)| id),
@@ -71,10 +71,13 @@ pub(super) fn run(db: &Connection, append: Append) -> Result<Appended> {
             status: new.status,
             sources: new.sources,
             usage: new.usage,
+            searchable: true,
             created_at: new.created_at,
             edited_at: None,
             metadata: new.metadata,
         };
+        // as it will be read back
+        message.searchable = message.is_searchable();
         let parent = parent.map(|(number, _)| number);
         let number = insert(db, tail.number, parent, client_number, &message, &new.chunks)?;
         tail.next_seq += 1;

@@ -152,9 +152,9 @@ fn restore_step(db: &Connection, step: Vec<Record>) -> Result<Restored> {
 
 /// Its head is noted and taken by the message of that id, which may come in a later batch.
 fn restore_conversation(db: &Connection, conversation: &Conversation, restored: &mut Restored) -> Result<()> {
-    if conversations::number(db, conversation.id)?.is_some() {
+    if let Some(number) = conversations::number(db, conversation.id)? {
         restored.existing.conversations += 1;
-        return Ok(());
+        return follow(db, number, conversation);
     }
     db.prepare_cached(
         "INSERT INTO conversation(uid, project_id, client_id, title, model, wanted_head, created_at, updated_at,
@@ -172,6 +172,26 @@ fn restore_conversation(db: &Connection, conversation: &Conversation, restored: 
         to_json(conversation.metadata.as_ref())?
     ])?;
     restored.added.conversations += 1;
+    Ok(())
+}
+
+/// A conversation that went on in the tool that it was imported from goes on here too: its head moves, unless it was
+/// moved here since, or what comes is older than what is stored.
+fn follow(db: &Connection, number: i64, conversation: &Conversation) -> Result<()> {
+    let Some(head) = conversation.head_message_id else { return Ok(()) };
+    db.prepare_cached(
+        "UPDATE conversation SET wanted_head = ?2, updated_at = ?3, title = coalesce(title, ?4),
+           head_message_id = coalesce(
+             (SELECT id FROM message WHERE uid = ?2 AND conversation_id = ?1), head_message_id)
+         WHERE id = ?1 AND updated_at <= ?3 AND wanted_head <> ?2
+           AND wanted_head = (SELECT uid FROM message WHERE id = head_message_id)",
+    )?
+    .execute(params![
+        number,
+        head.as_bytes(),
+        conversation.updated_at.as_millis(),
+        conversation.title
+    ])?;
     Ok(())
 }
 

@@ -29,7 +29,7 @@ macro_rules! select_message {
     ($rest:literal) => {
         concat!(
             "SELECT m.uid, c.uid, p.uid, m.seq, m.role, m.author, m.content, m.model, k.name, k.version,
-               m.status, m.sources, m.usage, m.created_at, m.edited_at, m.metadata, m.id
+               m.status, m.sources, m.usage, m.created_at, m.edited_at, m.metadata, m.id, m.searchable
              FROM message m JOIN conversation c ON c.id = m.conversation_id
                LEFT JOIN message p ON p.id = m.parent_id LEFT JOIN client k ON k.id = m.client_id ",
             $rest
@@ -86,6 +86,7 @@ pub(super) fn message(row: &Row<'_>) -> Result<Message> {
         status: row.get::<_, Option<_>>(10)?.map(status).transpose()?,
         sources: json(row, 11)?.unwrap_or_default(),
         usage: json(row, 12)?,
+        searchable: row.get(17)?,
         created_at: time(row, 13)?,
         edited_at: optional_time(row, 14)?,
         metadata: json(row, 15)?,

@@ -176,6 +176,7 @@ pub(super) fn recorded(
         status: None,
         sources: Vec::new(),
         usage: None,
+        searchable: true,
         created_at: Timestamp::from_millis(1),
         edited_at: None,
         metadata: None,

@@ -260,23 +260,23 @@ fn the_daemons_errors_decide_the_exit_code() {
 fn a_large_import_is_sent_in_pieces_and_summed_up() {
     let daemon = Scripted::new(|_, params| {
         let lines = params["data"].as_str().unwrap().lines().count();
-        let refused: Vec<Value> = match params["data"].as_str().unwrap().contains("\"bad\"") {
-            true => vec![json!({"place": "line 1", "reason": "no role"})],
-            false => vec![],
-        };
-        let n = refused.len();
         let counts = |messages| json!({"conversations": 0, "messages": messages, "memories": 0, "chunks": 0});
-        Reply::Is(
-            json!({"added": counts(lines - n), "existing": counts(0), "refused": refused, "refusedTotal": n}),
-        )
+        Reply::Is(json!({"added": counts(lines), "existing": counts(0), "refused": [], "refusedTotal": 0}))
     });
-    let line = json!({"type": "message", "content": "x".repeat(1_000_000)}).to_string();
-    let mut file = vec![line; 6];
-    file.push(json!({"bad": "y".repeat(4_000_000)}).to_string());
+    let message = |n: usize| {
+        json!({"type": "message", "id": format!("0192d3a4-0000-7000-8000-{n:012}"), "conversationId": ID, "parentId": null,
+            "seq": n, "role": "user", "content": "x".repeat(1_000_000), "createdAt": "2024-03-14"})
+    };
+    let mut file: Vec<String> = (1..=6).map(|n| message(n).to_string()).collect();
+    file.push(json!({"type": "message", "bad": "y".repeat(4_000_000)}).to_string());
     let output = run_with_input(&daemon, &["import", "-"], &(file.join("\n") + "\n"));
     ended_with(&output, 1);
-    assert_eq!(stdout(&output), "added 0 conversations, 6 messages, 0 memories\n");
-    assert!(stderr(&output).contains("left out: 1 records\n  line 7: no role"), "{}", stderr(&output));
+    let (file, total) = (
+        "standard input (nosso): 6 messages added, 0 were there already",
+        "added 0 conversations, 6 messages, 0 memories",
+    );
+    assert_eq!(stdout(&output), format!("{file}\n{total}\n"));
+    assert!(stderr(&output).contains("left out: 1 records\n  line 7: is no message"), "{}", stderr(&output));
     let calls = daemon.calls("data.import");
     assert!(calls.len() >= 3, "{} calls", calls.len());
     assert!(calls.iter().all(|call| call.to_string().len() < nosso::api::limits::MAX_REQUEST_BYTES));

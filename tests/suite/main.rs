@@ -17,6 +17,7 @@ mod demo;
 mod embed;
 mod eval;
 mod exchange;
+mod imports;
 mod layers;
 mod llm;
 mod prompt;

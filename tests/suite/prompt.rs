@@ -41,6 +41,7 @@ fn turn(n: u128, role: Role, content: &str) -> Message {
         status: None,
         sources: vec![],
         usage: None,
+        searchable: true,
         created_at: Timestamp::from_millis(0),
         edited_at: None,
         metadata: None,

@@ -7,7 +7,7 @@ use crate::api::system::Counts;
 use crate::model::{Conversation, ConversationId, Memory, Message, MessageId, Role};
 use crate::store::testing::{Temporary, append, fact, recorded, said, store, whole};
 use crate::store::{
-    NewMemory, NewMessage, RecordKind, RestoreBatch, RestoreMemory, RestoreMessage, Restored,
+    Ids, NewMemory, NewMessage, RecordKind, RestoreBatch, RestoreMemory, RestoreMessage, Restored,
 };
 
 type Everything = (Vec<Conversation>, Vec<Message>, Vec<Memory>);
@@ -166,6 +166,33 @@ async fn a_history_without_a_head_ends_in_its_last_message() {
     let stored = store.conversation(c).await.unwrap();
     assert_eq!((stored.head_message_id, stored.message_count), (parent, 6));
     assert_eq!(store.branch(c, None, 1000).await.unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn a_conversation_that_went_on_elsewhere_follows_unless_it_went_on_here() {
+    let (from, to) = (store().await, store().await);
+    let c = from.conversation_of("c", None).await;
+    let first = from.say(c, "one").await;
+    let (early, _, _) = export(&from).await;
+    let all = || async { batch(export(&from).await) };
+    to.restore(all().await).await.unwrap();
+    let second = from.say(c, "two").await;
+    let known =
+        to.known(Ids { conversations: vec![c], messages: vec![first.id, second.id], memories: vec![] });
+    let known = known.await.unwrap();
+    assert_eq!(known.conversations[&c], Some(first.id));
+    assert!(known.messages.contains(&first.id) && !known.messages.contains(&second.id));
+    let restored = to.restore(all().await).await.unwrap();
+    assert_eq!((restored.added.messages, restored.existing.messages), (1, 1));
+    assert_eq!(to.conversation(c).await.unwrap().head_message_id, Some(second.id));
+
+    // an older file takes nothing back
+    to.restore(RestoreBatch { conversations: early, ..RestoreBatch::default() }).await.unwrap();
+    assert_eq!(to.conversation(c).await.unwrap().head_message_id, Some(second.id));
+    let here = to.say(c, "said here").await;
+    from.say(c, "said there").await;
+    to.restore(all().await).await.unwrap();
+    assert_eq!(to.conversation(c).await.unwrap().head_message_id, Some(here.id));
 }
 
 /// One branch of `n` messages.
