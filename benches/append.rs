@@ -116,13 +116,13 @@ fn check_same_work(client: &mut Raw, plain: &Plain) -> Outcome {
 }
 
 /// The store's schema, settings and statements, and nothing around them.
-struct Plain {
+pub struct Plain {
     db: Connection,
     conversation: Vec<u8>,
 }
 
 impl Plain {
-    fn open(path: &Path) -> Outcome<Self> {
+    pub fn open(path: &Path) -> Outcome<Self> {
         let db = Connection::open(path)?;
         db.set_prepared_statement_cache_capacity(64);
         db.execute_batch(
@@ -144,15 +144,22 @@ impl Plain {
     fn append(&mut self, texts: &[String]) -> Outcome<Duration> {
         let begun = Instant::now();
         for text in texts {
-            self.append_one(text)?;
+            self.append_together(std::slice::from_ref(text))?;
         }
         Ok(begun.elapsed())
+    }
+
+    /// Appends all of them in one transaction.
+    pub fn append_together(&self, texts: &[String]) -> Outcome {
+        self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        texts.iter().try_for_each(|text| self.append_one(text))?;
+        self.db.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
     }
 
     fn append_one(&self, text: &str) -> Outcome {
         let db = &self.db;
         let now = jiff::Timestamp::now().as_millisecond();
-        db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let (conversation, seq, head): (i64, i64, Option<i64>) = db
             .prepare_cached(
                 "SELECT c.id, c.next_seq, h.id, h.uid FROM conversation c
@@ -176,7 +183,6 @@ impl Plain {
                updated_at = ?4 WHERE id = ?1",
         )?
         .execute(params![conversation, seq + 1, message, now])?;
-        db.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     }
 }

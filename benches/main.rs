@@ -5,6 +5,7 @@
 
 mod append;
 mod embedding;
+mod import;
 mod late;
 mod memory;
 mod roundtrip;
@@ -21,6 +22,7 @@ type Section = fn(&mut Table) -> Outcome;
 const ALL: &[(&str, Section)] = &[
     ("roundtrip", roundtrip::run),
     ("append", append::run),
+    ("import", import::run),
     ("startup", startup::run),
     ("embedding", embedding::run),
     ("memory", memory::run),

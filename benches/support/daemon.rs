@@ -91,18 +91,23 @@ impl Daemon {
 
     /// Its resident memory now.
     pub fn resident(&self) -> Outcome<Resident> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let megabytes = |name: &str| -> Outcome<f64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such figure")?;
-            let kibibytes: f64 = line.trim_start_matches(':').trim().trim_end_matches(" kB").parse()?;
-            Ok(kibibytes * 1024.0 / 1e6)
-        };
-        Ok(Resident {
-            all: megabytes("VmRSS")?,
-            anonymous: megabytes("RssAnon")?,
-            of_files: megabytes("RssFile")? + megabytes("RssShmem")?,
-        })
+        resident(self.process.id())
     }
+}
+
+/// The resident memory of a process now.
+pub fn resident(process: u32) -> Outcome<Resident> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let megabytes = |name: &str| -> Outcome<f64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such figure")?;
+        let kibibytes: f64 = line.trim_start_matches(':').trim().trim_end_matches(" kB").parse()?;
+        Ok(kibibytes * 1024.0 / 1e6)
+    };
+    Ok(Resident {
+        all: megabytes("VmRSS")?,
+        anonymous: megabytes("RssAnon")?,
+        of_files: megabytes("RssFile")? + megabytes("RssShmem")?,
+    })
 }
 
 impl Drop for Daemon {
