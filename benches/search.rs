@@ -134,6 +134,9 @@ fn append(conversation: ConversationId, texts: Vec<String>) -> Append {
         title: None,
         project: None,
         model: None,
+        folder: None,
+        tags: Vec::new(),
+        private: false,
         created_at,
         metadata: None,
     };

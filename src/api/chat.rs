@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Patch;
 use crate::error::Error;
 use crate::model::{AnswerStatus, ConversationId, MessageId, Role, Source, Usage};
 
@@ -16,8 +17,20 @@ pub struct ChatParams {
     /// The question's id, if the client makes it; a retry with the same id does not ask twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<MessageId>,
-    /// The question.
+    /// The question; may be empty where `regenerate` is given.
+    #[serde(default)]
     pub content: String,
+    /// The message that the question answers; absent: the conversation's head; `null`: it begins a new branch. To
+    /// ask an edited question, give the parent of the old one.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub parent_id: Patch<MessageId>,
+    /// Ask the model again: the id of a stored question, or of an answer to it. The new answer stands beside those
+    /// that are there; `content`, `messageId` and `parentId` are those of the stored question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regenerate: Option<MessageId>,
+    /// The answer's id, if the client makes it; a retry with the same id answers what is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_id: Option<MessageId>,
     /// Text that belongs to the question but is not searched with: a file, a diff.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachment: Option<String>,
@@ -30,6 +43,9 @@ pub struct ChatParams {
     /// The project of a new conversation, and what recall prefers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
+    /// Whether a new conversation is private: found and recalled from within itself only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
     /// What to recall.
     #[serde(default)]
     pub memory: ChatMemory,
@@ -51,6 +67,23 @@ pub struct ChatMemory {
     /// Recall from this project only, instead of from everywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
+    /// From where to recall; `project` makes it that project unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+}
+
+/// From where a chat recalls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Scope {
+    /// From everywhere.
+    Global,
+    /// From one project: `memory.project`, or else the conversation's, or else the question's.
+    Project,
+    /// From what the tool that asks has stored.
+    Client,
+    /// From this conversation alone.
+    Conversation,
 }
 
 /// Result of `chat.complete`, and what `done` and `cancelled` carry.

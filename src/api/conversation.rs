@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::organise::ConversationFilter;
 use super::{Cursor, Patch};
 use crate::model::{self, Metadata};
 
@@ -18,6 +19,15 @@ pub struct ConversationCreate {
     pub project: Option<String>,
     /// The language model it is held with.
     pub model: Option<String>,
+    /// The folder it lies in, as a path ("Work/Clients"); it is made if it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// Its tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Whether it is private: found and recalled from within itself only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
     /// The client's own data.
     pub metadata: Option<Metadata>,
 }
@@ -35,8 +45,9 @@ pub struct ConversationId {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConversationList {
-    /// Only this project's.
-    pub project: Option<String>,
+    /// Which ones.
+    #[serde(flatten)]
+    pub filter: ConversationFilter,
     /// How many; 50 unless said, 200 at most.
     pub limit: Option<u32>,
     /// Where to go on.
@@ -58,7 +69,7 @@ pub struct ConversationUpdate {
     /// The language model.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
     pub model: Patch<String>,
-    /// The leaf of the branch that is shown.
+    /// The message at the end of the branch that is shown.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
     pub head_message_id: Patch<model::MessageId>,
     /// The client's own data, replaced as a whole.

@@ -59,6 +59,8 @@ pub enum Action {
     ConversationCreated,
     ConversationUpdated,
     ConversationDeleted,
+    FoldersChanged,
+    TagsChanged,
     MessagesAppended,
     MessageUpdated,
     MessageDeleted,

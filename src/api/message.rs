@@ -68,7 +68,13 @@ pub struct MessageId {
 pub struct MessageList {
     /// Whose messages.
     pub conversation_id: ConversationId,
-    /// From the newest back, instead of from the oldest on.
+    /// Which of them.
+    #[serde(default)]
+    pub path: MessagePath,
+    /// Only the messages that answer this one; `null`: that answer none. Two of them or more are branches.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub parent_id: Patch<model::MessageId>,
+    /// From the newest back, instead of from the oldest on; the path to the head always goes back.
     #[serde(default)]
     pub newest_first: bool,
     /// How many; 50 unless said, 200 at most.
@@ -77,6 +83,17 @@ pub struct MessageList {
     /// Where to go on.
     #[serde(default)]
     pub cursor: Option<Cursor>,
+}
+
+/// Which messages of a conversation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum MessagePath {
+    /// Those of all branches, in the order of arrival; their `parentId`s make the tree.
+    #[default]
+    All,
+    /// Those of the branch that is shown, from its head back to its beginning.
+    Head,
 }
 
 /// Parameters of `message.update`.

@@ -7,6 +7,7 @@ use super::conversation::{
 };
 use super::data::{ExportItem, ExportParams, ImportParams, ImportResult};
 use super::event::{Event, EventParams};
+use super::find::{ConversationSearch as SearchConversations, ConversationsFound};
 use super::index::{IndexStatus as StatusOfIndex, RebuildParams, RebuildResult};
 use super::job::{Job, JobList as ListJobs, JobRetried, JobRetry as RetryJobs};
 use super::memory::{
@@ -16,11 +17,18 @@ use super::message::{
     MessageAppend as AppendMessages, MessageAppended, MessageId, MessageList as ListMessages,
     MessageUpdate as UpdateMessage,
 };
+use super::organise::{
+    DeleteMatching, Folder, FolderDelete as DeleteFolder, FolderMove as MoveFolder, FolderPath, NameList,
+    Organise, Organised, Tag, TagName,
+};
 use super::search::{SearchParams, SearchResult};
+use super::share::{Share, ShareItem};
+use super::stats::{UsageParams, UsageStats};
 use super::system::{
     Empty, InitializeParams, InitializeResult, ModelListResult, OpenRpcDocument,
     SystemStatus as StatusOfSystem,
 };
+use super::tree::{CloneWhole, Fork, MessageEdit as EditMessage, SetHead};
 use super::{Deleted, Page};
 use crate::model::{Conversation, Memory, Message};
 
@@ -42,8 +50,34 @@ super::method::methods! {
         ConversationList = "conversation.list": ListConversations => Page<Conversation>;
         /// Changes what is given; a member that is `null` is cleared, one that is absent stays.
         ConversationUpdate = "conversation.update": UpdateConversation => Conversation;
+        /// Shows another branch: the one that ends in a message, or that leads over it to the newest message below.
+        ConversationSetHead = "conversation.setHead": SetHead => Conversation;
+        /// Copies the branch that leads to a message into a new conversation.
+        ConversationFork = "conversation.fork": Fork => Conversation;
+        /// Copies a conversation with all its branches.
+        ConversationClone = "conversation.clone": CloneWhole => Conversation;
+        /// Finds conversations while somebody types: by the words of their titles and messages, the last of which
+        /// may be the beginning of one.
+        ConversationSearch = "conversation.search": SearchConversations => ConversationsFound;
+        /// Pins, archives, tags, moves into folders and makes private, or the opposite: one conversation or many.
+        ConversationOrganise = "conversation.organise": Organise => Organised;
         /// Deletes a conversation and all its messages.
         ConversationDelete = "conversation.delete": ConversationId => Deleted;
+        /// Deletes every conversation that a filter lets through, with its messages.
+        ConversationDeleteMatching = "conversation.deleteMatching": DeleteMatching => Organised;
+
+        /// The folders, in the order of their paths.
+        FolderList = "folder.list": NameList => Page<Folder>;
+        /// Makes a folder and those on the way to it; one that is there already stays as it is.
+        FolderCreate = "folder.create": FolderPath => Folder;
+        /// Renames a folder or moves it elsewhere, with everything in it.
+        FolderMove = "folder.move": MoveFolder => Folder;
+        /// Deletes a folder; what lies in it moves up, or is deleted too.
+        FolderDelete = "folder.delete": DeleteFolder => Organised;
+        /// The tags that conversations have, in the order of the alphabet.
+        TagList = "tag.list": NameList => Page<Tag>;
+        /// Takes a tag from every conversation that has it.
+        TagDelete = "tag.delete": TagName => Organised;
 
         /// Appends messages in one transaction and answers them as stored. They are durable when the answer
         /// comes, and found by their words at once. Sending the same ids again changes nothing and answers the
@@ -51,9 +85,12 @@ super::method::methods! {
         MessageAppend = "message.append": AppendMessages => MessageAppended;
         /// One message.
         MessageGet = "message.get": MessageId => Message;
-        /// The messages of a conversation in the order of their arrival.
+        /// The messages of a conversation: all in the order of their arrival, the branch that is shown, or the answers
+        /// to one of them.
         MessageList = "message.list": ListMessages => Page<Message>;
-        /// Changes what is given; new text is searched and embedded anew.
+        /// Says a message anew, beside the old one, and shows the branch that begins with it.
+        MessageEdit = "message.edit": EditMessage => Message;
+        /// Changes what is given in its place; new text is searched and embedded anew.
         MessageUpdate = "message.update": UpdateMessage => Message;
         /// Deletes one message; those that answered it move up to its parent.
         MessageDelete = "message.delete": MessageId => Deleted;
@@ -82,6 +119,9 @@ super::method::methods! {
         /// The language models that can answer.
         ModelList = "model.list": Empty => ModelListResult;
 
+        /// How much was said, by day, model, tool and project.
+        StatsUsage = "stats.usage": UsageParams => UsageStats;
+
         /// Embedding jobs that wait, run or were given up.
         JobList = "job.list": ListJobs => Page<Job>;
         /// Puts given-up jobs back into the queue.
@@ -101,6 +141,9 @@ super::method::methods! {
         /// one of `done`, `cancelled` and `error`. Unsubscribing, or going away, stops the model; what had come
         /// by then is kept and marked `cancelled`.
         ChatStream = "chat.stream", "chat.event", "chat.unsubscribe": ChatParams => ChatEvent;
+        /// A conversation as one file to read or to give away: HTML or Markdown that needs nothing else. It comes in
+        /// pieces of text; the last item is `done` or `error`.
+        ConversationShare = "conversation.share", "conversation.shared", "conversation.unsubscribe": Share => ShareItem;
         /// Everything as NDJSON records, in batches of lines; the last item is `done` or `error`.
         DataExport = "data.export", "data.exported", "data.unsubscribe": ExportParams => ExportItem;
         /// What clients change from now on. The last item, when the daemon stops or the subscriber is too slow,

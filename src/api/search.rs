@@ -3,14 +3,20 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::organise::Archived;
 use crate::model::{ClientRef, ConversationId, MessageId, Role, SourceKind, Timestamp};
 
 /// Parameters of `search.query`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SearchParams {
-    /// The question or the words, in any language; operators have no meaning.
+    /// The question or the words, in any language. The prefixes `tag:`, `folder:`, `pinned:`, `archived:`,
+    /// `project:`, `client:`, `before:` and `after:` filter (`folder:"My work"`); a member of `filter` wins over
+    /// them. Nothing else in it has a meaning.
     pub query: String,
+    /// Whether the query is a text and no prefix in it filters.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub literal: bool,
     /// How many hits; 10 unless said, 200 at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
@@ -60,6 +66,22 @@ pub struct SearchFilter {
     /// Only messages, or only memories.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<SourceKind>,
+    /// Only conversations in this folder or below it, as a path ("Work/Clients"); leaves memories out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// Only conversations with all of these tags; leaves memories out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Only conversations that are pinned, or only those that are not; leaves memories out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
+    /// What becomes of archived conversations; they are searched unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived: Option<Archived>,
+    /// The conversation that asks: where it is private, what was said in it is found too. Other private ones are
+    /// found only where `conversationId` names them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen_from: Option<ConversationId>,
     /// Only what was said at this time or later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,

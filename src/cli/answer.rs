@@ -12,7 +12,7 @@ use crate::api::chat::{ChatEvent, ChatParams, ChatResult};
 use crate::api::methods::ChatStream;
 use crate::client::Client;
 use crate::error::{Error, Kind};
-use crate::model::{ConversationId, Source};
+use crate::model::{ConversationId, MessageId, Source};
 
 /// How long to wait until the daemon knows that nobody wants the answer; it notices a closed connection as well.
 const LEAVE_DEADLINE: std::time::Duration = std::time::Duration::from_secs(1);
@@ -21,6 +21,8 @@ const LEAVE_DEADLINE: std::time::Duration = std::time::Duration::from_secs(1);
 pub struct Answer {
     /// The conversation it belongs to; none where nothing is stored.
     pub conversation_id: Option<ConversationId>,
+    /// The question, stored or not.
+    pub question_id: Option<MessageId>,
     /// What it was made from.
     pub sources: Vec<Source>,
     /// Whether Ctrl-C stopped it.
@@ -33,7 +35,12 @@ pub async fn ask(client: &Client, params: &ChatParams, context: &mut Context) ->
         .map_err(|error| Error::internal(format!("listen for Ctrl-C: {error}")))?;
     let waiting = waiting(context);
     let mut shown = Shown { waiting, flow: Flow::new(context.out.wrap_width()) };
-    let mut answer = Answer { conversation_id: params.conversation_id, sources: vec![], cancelled: false };
+    let mut answer = Answer {
+        conversation_id: params.conversation_id,
+        question_id: None,
+        sources: vec![],
+        cancelled: false,
+    };
     let mut events = tokio::select! {
         events = client.stream::<ChatStream>(params) => events?,
         _ = ctrl_c.recv() => return Err(Failure::Interrupted),
@@ -58,7 +65,8 @@ pub async fn ask(client: &Client, params: &ChatParams, context: &mut Context) ->
             context.out.json_line(&event)?;
         }
         match event {
-            ChatEvent::Sources { conversation_id, sources, notices, .. } => {
+            ChatEvent::Sources { conversation_id, question_id, sources, notices, model: _ } => {
+                answer.question_id = Some(question_id);
                 answer.conversation_id = conversation_id.or(answer.conversation_id);
                 answer.sources = sources;
                 shown.pause();

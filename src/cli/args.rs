@@ -80,6 +80,23 @@ pub enum Command {
     List(super::list::Args),
     /// Show a conversation, a message or a memory
     Show(super::show::Args),
+    /// Pin, archive, tag, move, rename or hide conversations, one or many
+    #[command(visible_alias = "organize")]
+    Organise(super::organise::Args),
+    /// The folders of conversations
+    Folders(super::folders::Args),
+    /// The tags of conversations
+    Tags(super::tags::Args),
+    /// Show another branch of a conversation
+    Branch(super::branch::Args),
+    /// Say a message anew, on a branch beside the old one
+    Edit(super::edit::Args),
+    /// Copy a conversation: the branch that leads to a message, or all of it
+    Copy(super::copy::Args),
+    /// Write a conversation as one HTML or Markdown file
+    Share(super::share::Args),
+    /// How much was said: by day, model, tool and project
+    Stats(super::stats::Args),
     /// Write everything as NDJSON
     Export(super::export::Args),
     /// Bring in the histories of other tools, or an export of nosso
@@ -143,6 +160,18 @@ mod tests {
             "nosso memories --all",
             "nosso forget -y 0192d3a4-0000-7000-8000-000000000000",
             "nosso list -n 3 --project site",
+            "nosso list tag:work --archived dead",
+            "nosso organise --pin --tag a --tag b 0192d3a4-0000-7000-8000-000000000000",
+            "nosso organize --matching tag:old --archive",
+            "nosso folders move a b/c",
+            "nosso tags delete a",
+            "nosso branch 0192d3a4-0000-7000-8000-000000000000 --exact",
+            "nosso edit 0192d3a4-0000-7000-8000-000000000000 in other words",
+            "nosso copy 0192d3a4-0000-7000-8000-000000000000 --title x",
+            "nosso share 0192d3a4-0000-7000-8000-000000000000 --markdown -o -",
+            "nosso stats --since 2024-01-01 --here",
+            "nosso ask --again 0192d3a4-0000-7000-8000-000000000000",
+            "nosso ask --scope client --private what",
             "nosso show",
             "nosso show 0192d3a4-0000-7000-8000-000000000000",
             "nosso export --force out.ndjson",
@@ -186,6 +215,10 @@ mod tests {
             ("nosso import", MissingRequiredArgument),
             ("nosso jobs --state lost", InvalidValue),
             ("nosso list -n 0", ValueValidation),
+            ("nosso organise --archive", MissingRequiredArgument),
+            ("nosso organise --pin --unpin 0192d3a4-0000-7000-8000-000000000000", ArgumentConflict),
+            ("nosso share 0192d3a4-0000-7000-8000-000000000000 --html --markdown", ArgumentConflict),
+            ("nosso ask --again 0192d3a4-0000-7000-8000-000000000000 why", ArgumentConflict),
             ("nosso status --color maybe", InvalidValue),
             ("nosso eval", MissingRequiredArgument),
             ("nosso eval a.json --limit 0", ValueValidation),

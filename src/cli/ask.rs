@@ -10,13 +10,14 @@ use super::flow::Flow;
 use super::project::{self, NewIn};
 use super::source;
 use super::style::{self, paint};
-use crate::api::chat::{ChatMemory, ChatParams, ChatPreview};
+use crate::api::chat::{ChatMemory, ChatParams, ChatPreview, Scope};
 use crate::api::conversation::ConversationList;
 use crate::api::limits::MAX_REQUEST_BYTES;
 use crate::api::methods::{self, ChatComplete, ChatPreviewOf};
+use crate::api::organise::ConversationFilter;
 use crate::client::Client;
 use crate::error::{Error, Kind};
-use crate::model::ConversationId;
+use crate::model::{ConversationId, MessageId};
 
 /// What `nosso ask` takes.
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,9 @@ pub struct Args {
     /// Print the exact prompt and its sources, ask nobody
     #[arg(long)]
     pub preview: bool,
+    /// Ask the model again: the question of this id, or of the answer of this id; its answer is kept beside the others
+    #[arg(long, value_name = "ID", conflicts_with_all = ["question", "go_on", "conversation", "no_store"])]
+    pub again: Option<MessageId>,
     /// Store neither question nor answer
     #[arg(long)]
     pub no_store: bool,
@@ -65,9 +69,28 @@ pub struct Talk {
     /// Recall from this project's conversations only
     #[arg(long, conflicts_with = "no_memory")]
     pub here: bool,
+    /// From where to recall [default: from everywhere, with --here from the project]
+    #[arg(long, value_enum, conflicts_with_all = ["no_memory", "here"])]
+    pub scope: Option<RecalledFrom>,
+    /// Make a new conversation private: it is found and recalled from within itself only
+    #[arg(long)]
+    pub private: bool,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it as help")]
     pub new_in: NewIn,
+}
+
+/// From where a question recalls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum RecalledFrom {
+    /// From everywhere
+    Global,
+    /// From the conversation's project
+    Project,
+    /// From what was said in this terminal
+    Client,
+    /// From the conversation alone
+    Conversation,
 }
 
 impl Talk {
@@ -93,7 +116,14 @@ impl Talk {
                 enabled: self.no_memory.then_some(false),
                 limit: self.recall,
                 project: recalled_from,
+                scope: self.scope.map(|scope| match scope {
+                    RecalledFrom::Global => Scope::Global,
+                    RecalledFrom::Project => Scope::Project,
+                    RecalledFrom::Client => Scope::Client,
+                    RecalledFrom::Conversation => Scope::Conversation,
+                }),
             },
+            private: self.private,
             ..ChatParams::default()
         })
     }
@@ -103,7 +133,8 @@ impl Talk {
 async fn last_conversation(client: &Client, project: Option<&str>) -> Result<ConversationId, Failure> {
     let scopes = [project.map(str::to_owned), None];
     for project in scopes.iter().skip(usize::from(project.is_none())) {
-        let params = ConversationList { project: project.clone(), limit: Some(1), cursor: None };
+        let filter = ConversationFilter { project: project.clone(), ..ConversationFilter::default() };
+        let params = ConversationList { filter, limit: Some(1), cursor: None };
         let page = client.call::<methods::ConversationList>(&params).await?;
         if let Some(last) = page.items.first() {
             return Ok(last.id);
@@ -114,14 +145,18 @@ async fn last_conversation(client: &Client, project: Option<&str>) -> Result<Con
 
 /// Asks one question.
 pub async fn run(args: Args, context: &mut Context) -> Run {
-    let piped = match args.no_stdin || std::io::stdin().is_terminal() {
+    let piped = match args.no_stdin || args.again.is_some() || std::io::stdin().is_terminal() {
         true => None,
         false => read_piped(std::io::stdin())?,
     };
-    let (content, attachment) = question(&args.question.join(" "), piped)?;
+    let (content, attachment) = match args.again {
+        Some(_) => (String::new(), None),
+        None => question(&args.question.join(" "), piped)?,
+    };
     let client = context.client().await?;
     let mut params = args.talk.params(&client, context).await?;
     (params.content, params.attachment) = (content, attachment);
+    params.regenerate = args.again;
     params.store = args.no_store.then_some(false);
 
     if args.preview {

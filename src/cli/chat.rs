@@ -11,9 +11,11 @@ use super::exit::{Ended, Failure, Run};
 use super::source;
 use super::style::{self, paint};
 use super::text;
+use crate::api::Patch;
 use crate::api::chat::ChatParams;
 use crate::api::conversation::ConversationId as Get;
-use crate::api::methods::ConversationGet;
+use crate::api::message::MessageId as GetMessage;
+use crate::api::methods::{ConversationGet, MessageGet};
 use crate::client::Client;
 use crate::error::{Error, Kind, Result};
 
@@ -32,6 +34,8 @@ enum Line<'a> {
     Help,
     Sources,
     New,
+    Again,
+    Edit(&'a str),
     Quit,
     Unknown(&'a str),
     Say(&'a str),
@@ -45,6 +49,8 @@ impl<'a> Line<'a> {
             "/help" | "/?" => Line::Help,
             "/sources" => Line::Sources,
             "/new" => Line::New,
+            "/again" => Line::Again,
+            _ if typed.starts_with("/edit ") => Line::Edit(typed["/edit ".len()..].trim()),
             "/quit" | "/exit" | "/q" => Line::Quit,
             // a path or a regular expression may begin with a slash as well; a single word is a mistyped command
             _ if typed.starts_with('/')
@@ -78,6 +84,11 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
             Line::Nothing => continue,
             Line::Help => context.out.note(context.words.chat_help),
             Line::Sources => show_sources(last.as_ref(), context),
+            Line::Again | Line::Edit(_)
+                if last.as_ref().is_none_or(|answer| answer.question_id.is_none()) =>
+            {
+                context.out.note(context.words.nothing_asked);
+            }
             Line::New => {
                 params.conversation_id = None;
                 last = None;
@@ -87,10 +98,10 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
             Line::Unknown(command) => {
                 context.out.warn(&format!("{}\n{}", clean::line(command), context.words.chat_help));
             }
-            Line::Say(content) => {
+            line @ (Line::Say(_) | Line::Again | Line::Edit(_)) => {
                 remember_line(&mut editor, &history, &typed);
-                params.content = content.to_owned();
-                match answer::ask(&client, &params, context).await {
+                let asked = question(&line, last.as_ref(), &params, &client).await?;
+                match answer::ask(&client, &asked, context).await {
                     Ok(answer) => {
                         params.conversation_id = answer.conversation_id;
                         if !answer.cancelled {
@@ -112,6 +123,28 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
         }
     }
     Ok(Ended::Well)
+}
+
+/// The question of a line: a new one, the last one again, or the last one in other words.
+async fn question(
+    line: &Line<'_>,
+    last: Option<&Answer>,
+    talk: &ChatParams,
+    client: &Client,
+) -> Result<ChatParams, Failure> {
+    let mut asked = talk.clone();
+    let before = last.and_then(|answer| answer.question_id);
+    match (line, before) {
+        (Line::Again, Some(id)) => asked.regenerate = Some(id),
+        (Line::Edit(content), Some(id)) => {
+            let old = client.call::<MessageGet>(&GetMessage { id }).await?;
+            asked.parent_id = old.parent_id.map_or(Patch::Clear, Patch::Set);
+            asked.content = (*content).to_owned();
+        }
+        (Line::Say(content), _) => asked.content = (*content).to_owned(),
+        _ => return Err(Error::internal("a line that asks nothing").into()),
+    }
+    Ok(asked)
 }
 
 async fn welcome(client: &Client, params: &ChatParams, context: &mut Context) -> Result<()> {
@@ -169,6 +202,9 @@ mod tests {
             ("/help", Line::Help),
             (" /new ", Line::New),
             ("/sources", Line::Sources),
+            ("/again", Line::Again),
+            ("/edit and in winter?", Line::Edit("and in winter?")),
+            ("/edit", Line::Unknown("/edit")),
             ("/q", Line::Quit),
             ("/souces", Line::Unknown("/souces")),
             ("/etc/hosts is empty, why?", Line::Say("/etc/hosts is empty, why?")),

@@ -1,5 +1,6 @@
 //! What every subcommand works with: the flags, the places, the output, the way to the daemon.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
@@ -86,6 +87,20 @@ impl Context {
             }
             false => error.into(),
         })
+    }
+
+    /// Asks before something is gone for good; `doing` names what is being done.
+    pub fn confirmed(&mut self, doing: &str, question: &str) -> Result<bool> {
+        if !std::io::stdin().is_terminal() {
+            return Err(Error::invalid(format!("{doing}: nobody is there to be asked"))
+                .hint("say yes beforehand: --yes"));
+        }
+        self.out.prompt(question);
+        let mut answer = String::new();
+        std::io::stdin()
+            .read_line(&mut answer)
+            .map_err(|error| Error::invalid(format!("read the answer: {error}")))?;
+        Ok(text::is_yes(&answer))
     }
 
     /// What to type so that the daemon runs: the unit where it is installed, else the program itself.

@@ -35,11 +35,7 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
             .await?;
         return Ok(Ended::Well);
     };
-    if file.exists() && !args.force {
-        return Err(Error::new(Kind::Conflict, format!("export to {}: the file exists", file.display()))
-            .hint("choose another name, or write over it with --force")
-            .into());
-    }
+    refuse_existing("export", &file, args.force)?;
     let mut partial = Partial::beside(&file)?;
     let counts =
         context::unless_interrupted(write_records(&params, context, |_, lines| Ok(partial.write(lines)?)))
@@ -78,14 +74,24 @@ async fn write_records(
     Err(Error::new(Kind::UpstreamCut, "export: the daemon closed the connection before the end").into())
 }
 
+/// A file that exists is written over only where that was asked for.
+pub fn refuse_existing(doing: &str, file: &Path, force: bool) -> Result<()> {
+    if !file.exists() || force {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Conflict, format!("{doing} to {}: the file exists", file.display()))
+        .hint("choose another name, or write over it with --force"))
+}
+
 /// A file that is being written, readable by its owner only; dropped before it is finished, it is removed.
-struct Partial {
+pub struct Partial {
     file: tempfile::NamedTempFile,
     written: std::io::BufWriter<std::fs::File>,
 }
 
 impl Partial {
-    fn beside(target: &Path) -> Result<Self> {
+    /// An empty file in the folder of `target`.
+    pub fn beside(target: &Path) -> Result<Self> {
         let folder = match target.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -97,11 +103,13 @@ impl Partial {
         Ok(Self { file, written })
     }
 
-    fn write(&mut self, text: &str) -> Result<()> {
+    /// Writes more.
+    pub fn write(&mut self, text: &str) -> Result<()> {
         self.written.write_all(text.as_bytes()).doing(Kind::Storage, "write the export")
     }
 
-    fn finish(mut self, target: &Path) -> Result<()> {
+    /// Makes it durable and gives it its name.
+    pub fn finish(mut self, target: &Path) -> Result<()> {
         self.written.flush().doing(Kind::Storage, "write the export")?;
         self.file.as_file().sync_all().doing(Kind::Storage, "write the export")?;
         self.file.persist(target).doing(Kind::Storage, format!("write {}", target.display()))?;

@@ -1,11 +1,9 @@
 //! `nosso forget`: memories, messages and conversations, gone for good.
 
-use std::io::IsTerminal;
-
 use uuid::Uuid;
 
 use super::context::Context;
-use super::exit::{Ended, Failure, Run};
+use super::exit::{Ended, Run};
 use super::show::{self, Named};
 use super::source;
 use super::text;
@@ -15,7 +13,7 @@ use crate::api::memory::MemoryId;
 use crate::api::message::MessageId;
 use crate::api::methods::{ConversationDelete, MemoryDelete, MessageDelete};
 use crate::client::Client;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What `nosso forget` takes.
 #[derive(Debug, clap::Args)]
@@ -37,7 +35,8 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
     }
     if !args.yes {
         let descriptions: Vec<String> = named.iter().map(|named| describe(named, context)).collect();
-        if !confirmed(&descriptions, context)? {
+        let question = format!("{}\n{}", descriptions.join("\n"), context.words.forget_question);
+        if !context.confirmed("forget", &question)? {
             context.out.note(context.words.kept);
             return Ok(Ended::CheckFailed);
         }
@@ -74,18 +73,4 @@ fn describe(named: &Named, context: &Context) -> String {
         Named::Message(it) => format!("{}: {}", it.role, source::first_line(&it.content, 70)),
         Named::Memory(it) => format!("{}: {}", context.words.memory, source::first_line(&it.content, 70)),
     }
-}
-
-fn confirmed(descriptions: &[String], context: &mut Context) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Error::invalid("forget: nobody is there to be asked")
-            .hint("say yes beforehand: --yes")
-            .into());
-    }
-    context.out.prompt(&format!("{}\n{}", descriptions.join("\n"), context.words.forget_question));
-    let mut answer = String::new();
-    std::io::stdin()
-        .read_line(&mut answer)
-        .map_err(|error| Error::invalid(format!("read the answer: {error}")))?;
-    Ok(text::is_yes(&answer))
 }

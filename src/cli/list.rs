@@ -1,4 +1,4 @@
-//! `nosso list`: the conversations; and how any list is shown.
+//! `nosso list`: the conversations, all or those that fit what is typed; and how any list is shown.
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -14,12 +14,22 @@ use super::text::{self, Words};
 use super::when;
 use crate::api::Page;
 use crate::api::conversation::ConversationList as Params;
-use crate::api::methods::ConversationList;
+use crate::api::find::{ConversationFound, ConversationSearch as Search, ConversationsFound};
+use crate::api::limits::MAX_HITS;
+use crate::api::methods::{ConversationList, ConversationSearch};
+use crate::api::organise::{Archived, ConversationFilter};
 use crate::model::Conversation;
 
 /// What `nosso list` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Words of titles and messages, the last may be a beginning; and `tag:`, `folder:`, `pinned:`, `archived:`,
+    /// `project:`, `client:`, `before:`, `after:` with a value
+    #[arg(value_name = "QUERY")]
+    pub query: Vec<String>,
+    /// Archived conversations instead of the others
+    #[arg(long)]
+    pub archived: bool,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it as help")]
     pub only: Only,
@@ -30,12 +40,22 @@ pub struct Args {
 
 /// Lists the conversations, the last changed first.
 pub async fn run(args: Args, context: &mut Context) -> Run {
-    let project = args.only.name(&context.working_directory)?;
+    let filter = ConversationFilter {
+        query: (!args.query.is_empty()).then(|| typed(&args.query)),
+        project: args.only.name(&context.working_directory)?,
+        archived: args.archived.then_some(Archived::Only),
+        ..ConversationFilter::default()
+    };
     let client = context.client().await?;
+    if filter.query.is_some() && !args.how_many.all && args.how_many.cursor.is_none() {
+        let params = Search { filter, limit: Some(args.how_many.limit.min(MAX_HITS)) };
+        let found = client.call::<ConversationSearch>(&params).await?;
+        return show_found(&found, context);
+    }
     let page = args
         .how_many
         .collect(async |limit, cursor| {
-            let params = Params { project: project.clone(), limit: Some(limit), cursor };
+            let params = Params { filter: filter.clone(), limit: Some(limit), cursor };
             client.call::<ConversationList>(&params).await
         })
         .await?;
@@ -43,6 +63,49 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
         conversation_line(conversation, context.words, &context.zone, context.out.width)
     })?;
     Ok(Ended::Well)
+}
+
+/// What was typed as one text. The shell takes quotes away, so that they are put back around a value with blanks.
+pub fn typed(arguments: &[String]) -> String {
+    let quoted = |argument: &String| match argument.split_once(':') {
+        Some((name, value))
+            if arguments.len() > 1
+                && value.contains(char::is_whitespace)
+                && !value.contains('"')
+                && !value.starts_with(char::is_whitespace)
+                && !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_alphabetic()) =>
+        {
+            format!("{name}:\"{value}\"")
+        }
+        _ => argument.clone(),
+    };
+    arguments.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+fn show_found(found: &ConversationsFound, context: &mut Context) -> Run {
+    if context.out.json {
+        context.out.document(found)?;
+    } else {
+        let text: String = found.items.iter().map(|found| found_text(found, context)).collect();
+        if !text.is_empty() {
+            context.out.page(&text)?;
+        }
+    }
+    if found.items.is_empty() {
+        context.out.note(context.words.nothing_found);
+        return Ok(Ended::NothingFound);
+    }
+    Ok(Ended::Well)
+}
+
+fn found_text(found: &ConversationFound, context: &Context) -> String {
+    let line = conversation_line(&found.conversation, context.words, &context.zone, context.out.width);
+    let snippet = found.snippet.as_ref().map(|snippet| {
+        let shown = style::highlight(&clean::block(&snippet.text), &snippet.spans);
+        format!("    {} {shown}\n", paint(style::DIM, format!("{}:", snippet.role)))
+    });
+    line + &snippet.unwrap_or_default()
 }
 
 /// Prints a page: as JSON, or each row through `row`, and says where there is more.
@@ -82,6 +145,14 @@ fn conversation_line(
             .as_deref()
             .map(|project| clean::line(project.trim_end_matches('/').rsplit('/').next().unwrap_or(project))),
     );
+    about.extend(conversation.folder.as_deref().map(clean::line));
+    about.extend(conversation.tags.iter().map(|tag| format!("#{}", clean::line(tag))));
+    let marks = [
+        (conversation.pinned, words.pinned),
+        (conversation.archived, words.archived),
+        (conversation.private, words.private),
+    ];
+    about.extend(marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, word)| word.to_owned()));
     let about = about.join(" · ");
     let title = source::title_or(conversation.title.as_deref(), words);
     let title = match width {
@@ -118,6 +189,17 @@ mod tests {
         let line = anstream::adapter::strip_str(&line).to_string();
         let rest = line.strip_prefix("0192d3a4-0000-7000-8000-000000000000  2024-03-15 10:20  ").unwrap();
         assert_eq!(rest, expected);
+    }
+
+    #[test]
+    fn quotes_that_the_shell_took_are_put_back() {
+        let check = |arguments: &[&str], expected: &str| {
+            let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+            assert_eq!(typed(&arguments), expected);
+        };
+        check(&["folder:My work", "plan"], "folder:\"My work\" plan");
+        check(&["tag:a plan"], "tag:a plan");
+        check(&["the", "plan: not yet", "x"], "the plan: not yet x");
     }
 
     #[test]

@@ -4,18 +4,22 @@
 mod answer;
 mod args;
 mod ask;
+mod branch;
 mod chat;
 mod clean;
 mod completions;
 mod config;
 mod context;
+mod copy;
 mod demo;
 mod doctor;
+mod edit;
 mod embedded;
 mod eval;
 mod exit;
 mod export;
 mod flow;
+mod folders;
 mod forget;
 mod import;
 mod index;
@@ -24,6 +28,7 @@ mod list;
 mod man;
 mod memories;
 mod model;
+mod organise;
 mod output;
 mod paging;
 mod private;
@@ -34,10 +39,13 @@ mod serve;
 mod service;
 mod settings;
 mod setup;
+mod share;
 mod show;
 mod source;
+mod stats;
 mod status;
 mod style;
+mod tags;
 mod text;
 mod when;
 
@@ -100,6 +108,14 @@ async fn call(command: Command, context: &mut Context) -> Run {
         Command::Forget(args) => forget::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,
+        Command::Organise(args) => organise::run(args, context).await,
+        Command::Folders(args) => folders::run(args, context).await,
+        Command::Tags(args) => tags::run(args, context).await,
+        Command::Branch(args) => branch::run(args, context).await,
+        Command::Edit(args) => edit::run(args, context).await,
+        Command::Copy(args) => copy::run(args, context).await,
+        Command::Share(args) => share::run(args, context).await,
+        Command::Stats(args) => stats::run(args, context).await,
         Command::Export(args) => export::run(args, context).await,
         Command::Import(args) => import::run(args, context).await,
         Command::Status(args) => status::run(args, context).await,

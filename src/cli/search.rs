@@ -3,6 +3,7 @@
 use super::clean;
 use super::context::Context;
 use super::exit::{Ended, Run};
+use super::list;
 use super::project::Only;
 use super::source::Origin;
 use super::style::{self, paint};
@@ -22,7 +23,8 @@ const NEIGHBOUR_COLUMNS: usize = 160;
 /// What `nosso search` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A question or words, in any language
+    /// A question or words, in any language; `tag:`, `folder:`, `pinned:`, `archived:`, `project:`, `client:`,
+    /// `before:` and `after:` with a value narrow it down
     #[arg(value_name = "QUERY", required = true)]
     pub query: Vec<String>,
     /// How many hits
@@ -53,6 +55,9 @@ pub struct Args {
     /// Show so many messages before and after each hit
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10))]
     pub context: u32,
+    /// Take the query as it is: no prefix in it narrows anything down
+    #[arg(long)]
+    pub literal: bool,
     /// Say how each score came about
     #[arg(long)]
     pub explain: bool,
@@ -86,7 +91,8 @@ pub enum Kind {
 pub async fn run(args: Args, context: &mut Context) -> Run {
     let project = args.only.name(&context.working_directory)?;
     let params = SearchParams {
-        query: args.query.join(" "),
+        query: list::typed(&args.query),
+        literal: args.literal,
         limit: Some(args.limit),
         mode: match args.mode {
             Mode::Hybrid => SearchMode::Hybrid,
@@ -104,6 +110,7 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
             }),
             since: args.since,
             until: args.until,
+            ..SearchFilter::default()
         },
         context: Some(args.context),
         explain: args.explain,

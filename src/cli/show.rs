@@ -1,6 +1,5 @@
 //! `nosso show`: a conversation with its messages, a message, or a memory.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use uuid::Uuid;
@@ -14,13 +13,14 @@ use super::source;
 use super::style::{self, paint};
 use super::text;
 use super::when;
+use crate::api::Patch;
 use crate::api::conversation::{ConversationId as GetConversation, ConversationList as List};
 use crate::api::memory::MemoryId as GetMemory;
-use crate::api::message::{MessageId as GetMessage, MessageList as Messages};
+use crate::api::message::{MessageId as GetMessage, MessageList as Messages, MessagePath};
 use crate::api::methods::{ConversationGet, ConversationList, MemoryGet, MessageGet, MessageList};
 use crate::client::Client;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Conversation, Memory, Message, MessageId};
+use crate::model::{Conversation, Memory, Message};
 
 /// What `nosso show` takes.
 #[derive(Debug, clap::Args)]
@@ -116,22 +116,6 @@ enum Branches {
     All,
 }
 
-/// Keeps the messages on the way to `head`, in their order; all, where the head is not among them.
-fn to_the_head(messages: Vec<Message>, head: Option<MessageId>) -> Vec<Message> {
-    let parents: HashMap<MessageId, Option<MessageId>> =
-        messages.iter().map(|message| (message.id, message.parent_id)).collect();
-    let mut on_the_way = HashSet::new();
-    let mut next = head.filter(|head| parents.contains_key(head));
-    if next.is_none() {
-        return messages;
-    }
-    while let Some(id) = next {
-        // a circle cannot be stored; if one came nevertheless, it ends here
-        next = if on_the_way.insert(id) { parents.get(&id).copied().flatten() } else { None };
-    }
-    messages.into_iter().filter(|message| on_the_way.contains(&message.id)).collect()
-}
-
 async fn show_conversation(
     client: &Client,
     conversation: &Conversation,
@@ -139,10 +123,16 @@ async fn show_conversation(
     context: &mut Context,
 ) -> Run {
     let all = HowMany { limit: 1, all: true, cursor: None };
-    let messages = all
+    let path = match which {
+        Branches::Head => MessagePath::Head,
+        Branches::All => MessagePath::All,
+    };
+    let mut messages = all
         .collect(async |limit, cursor| {
             let params = Messages {
                 conversation_id: conversation.id,
+                path,
+                parent_id: Patch::Keep,
                 newest_first: false,
                 limit: Some(limit),
                 cursor,
@@ -151,12 +141,10 @@ async fn show_conversation(
         })
         .await?
         .items;
-    let n_all = messages.len();
-    let messages = match which {
-        Branches::Head => to_the_head(messages, conversation.head_message_id),
-        Branches::All => messages,
-    };
-    let elsewhere = n_all - messages.len();
+    if which == Branches::Head {
+        messages.reverse();
+    }
+    let elsewhere = conversation.message_count.saturating_sub(messages.len() as u64);
     if context.out.json {
         let whole = serde_json::json!({"conversation": conversation, "messages": messages});
         context.out.document(&whole)?;
@@ -202,28 +190,6 @@ fn message_text(message: &Message, context: &Context) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn message(id: u128, parent: Option<u128>) -> Message {
-        let id_of = |n: u128| MessageId::from_bytes(n.to_be_bytes());
-        serde_json::from_value(serde_json::json!({
-            "id": id_of(id), "conversationId": id_of(99), "parentId": parent.map(id_of), "seq": id as u64,
-            "role": "user", "content": "x", "createdAt": "2024-03-14T00:00:00Z",
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn only_the_way_to_the_head_is_shown() {
-        let all = vec![message(1, None), message(2, Some(1)), message(3, Some(1)), message(4, Some(3))];
-        let shown = |head: Option<u128>| -> Vec<u64> {
-            let head = head.map(|n| MessageId::from_bytes(n.to_be_bytes()));
-            to_the_head(all.clone(), head).iter().map(|message| message.seq).collect()
-        };
-        assert_eq!(shown(Some(4)), [1, 3, 4]);
-        assert_eq!(shown(Some(2)), [1, 2]);
-        assert_eq!(shown(None), [1, 2, 3, 4]);
-        assert_eq!(shown(Some(77)), [1, 2, 3, 4]);
-    }
 
     #[test]
     fn what_is_no_id_says_where_ids_are_shown() {

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::told::{Said, Told, count};
@@ -63,13 +62,6 @@ pub(super) fn records(told: Told, place: &str, now: Timestamp) -> Readout {
     let times = || messages.iter().map(|message| message.created_at);
     let created_at = told.created.or(times().min()).unwrap_or(now);
     let mut metadata = told.metadata;
-    let organised = [
-        ("tags", (!told.tags.is_empty()).then(|| told.tags.into())),
-        ("pinned", told.pinned.then(|| true.into())),
-        ("archived", told.archived.then(|| true.into())),
-        ("folder", told.folder.map(Value::from)),
-    ];
-    metadata.extend(organised.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     if format != ImportFormat::History {
         metadata.insert(IMPORTED_FROM.into(), format.name().into());
         note_id(&mut metadata, told.id.as_deref());
@@ -80,6 +72,12 @@ pub(super) fn records(told: Told, place: &str, now: Timestamp) -> Readout {
         project: told.project,
         model: told.model.or_else(|| messages.iter().rev().find_map(|message| message.model.clone())),
         client,
+        folder: told.folder,
+        tags: told.tags,
+        pinned: told.pinned,
+        archived: told.archived,
+        private: false,
+        copied_from: None,
         head_message_id: named.or(head).or(messages.last().map(|message| message.id)),
         message_count: messages.len() as u64,
         created_at,

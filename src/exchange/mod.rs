@@ -4,10 +4,12 @@
 //! A reader of a foreign format fills [`told`]; [`convert`] makes records of that. Nothing that stands in a file
 //! stops a reader: what cannot be read is refused with its place, and the rest is read.
 
+mod fenced;
 pub mod history;
 pub mod lines;
 pub mod reading;
 pub mod record;
+pub mod share;
 pub mod tables;
 
 mod aichat;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::answer::Answering;
 use super::prompt::{self, Passage, Prompt, Recalled};
-use super::{Actor, Memory, check, chunk};
+use super::{Actor, Memory, check, chunk, scope};
 use crate::api::Patch;
 use crate::api::chat::{ChatCancel, ChatCancelled, ChatEvent, ChatParams, ChatPreview, ChatResult};
 use crate::api::event::Action;
@@ -65,11 +65,15 @@ impl Memory {
 
     async fn begin(&self, params: ChatParams, actor: &Actor, cancel: CancellationToken) -> Result<Asking> {
         let mut params = params;
+        let again = self.asked_again(&mut params).await?;
         let question_id = *params.message_id.get_or_insert_with(MessageId::new);
         let claim = self.0.running.claim(question_id, cancel.clone())?;
         let (sender, events) = mpsc::channel(MAX_WAITING_PIECES);
-        let asked = self.asked_before(&params).await?;
-        if let Some(answer) = self.answered_before(asked.as_ref()).await? {
+        let asked = match again {
+            Some(question) => Some(question),
+            None => self.asked_before(&params).await?,
+        };
+        if let Some(answer) = self.answered_before(&params, asked.as_ref()).await? {
             // the channel was just made and has room for both
             let _ = sender.try_send(ChatEvent::Sources {
                 conversation_id: answer.conversation_id,
@@ -81,7 +85,7 @@ impl Memory {
             let _ = sender.try_send(ChatEvent::Done(answer));
             return Ok(Asking { events, _cancel: cancel.drop_guard() });
         }
-        let prepared = self.prepare(params, asked).await?;
+        let prepared = self.prepare(params, asked, actor).await?;
         let (memory, actor) = (self.clone(), actor.clone());
         let answering = Answering { prepared, actor, events: sender, cancel: cancel.clone(), claim };
         self.0.tasks.spawn(async move { memory.answer(answering).await });
@@ -109,9 +113,12 @@ impl Memory {
     }
 
     /// The exact prompt, without asking a model.
-    pub async fn preview(&self, params: ChatParams) -> Result<ChatPreview> {
-        let asked = self.asked_before(&params).await?;
-        let prepared = self.prepare(params, asked).await?;
+    pub async fn preview(&self, mut params: ChatParams, actor: &Actor) -> Result<ChatPreview> {
+        let asked = match self.asked_again(&mut params).await? {
+            Some(question) => Some(question),
+            None => self.asked_before(&params).await?,
+        };
+        let prepared = self.prepare(params, asked, actor).await?;
         let model = prepared.model_name();
         let Prepared { prompt, notices, .. } = prepared;
         Ok(ChatPreview {
@@ -130,7 +137,7 @@ impl Memory {
     }
 
     /// `asked`: the question as it is stored, where this is a retry.
-    async fn prepare(&self, params: ChatParams, asked: Option<Message>) -> Result<Prepared> {
+    async fn prepare(&self, params: ChatParams, asked: Option<Message>, actor: &Actor) -> Result<Prepared> {
         check::query(&params.content)?;
         check::name("the model", params.model.as_deref())?;
         check::name("the project", params.project.as_deref())?;
@@ -146,17 +153,26 @@ impl Memory {
             None => (None, Vec::new()),
             Some(id) => {
                 let conversation = self.store().conversation(id).await?;
-                let branch = self.store().branch(id, None, MAX_BRANCH_BYTES).await?;
+                let branch = match params.parent_id {
+                    Patch::Keep => self.store().branch(id, None, MAX_BRANCH_BYTES).await?,
+                    Patch::Clear => Vec::new(),
+                    Patch::Set(parent) => self.store().branch(id, Some(parent), MAX_BRANCH_BYTES).await?,
+                };
                 (Some(conversation), branch)
             }
         };
         // a retry: the question stands there already, and what comes after it is its answer
         let place = branch.iter().position(|message| message.id == question_id).unwrap_or(branch.len());
-        let tried = branch.split_off(place);
+        let mut tried = branch.split_off(place);
+        if params.regenerate.is_some() {
+            tried.extend(self.said_after(question_id).await?);
+        }
         let config = self.config();
         let choice = self.llm().choose(params.model.as_deref().or(config.chat.model.as_deref())).await?;
         let mut notices = Vec::new();
-        let recalled = self.recall(&params, (&branch, &tried), &choice, &config.recall, &mut notices).await?;
+        let filter = scope::recalled_from(&params, conversation.as_ref(), actor)?;
+        let turns = (branch.as_slice(), tried.as_slice());
+        let recalled = self.recall(&params, filter, turns, &choice, &config.recall, &mut notices).await?;
         let context_tokens = match &choice {
             Choice::Model(model) => model.context_tokens,
             Choice::Extractive { notice } => {
@@ -189,20 +205,22 @@ impl Memory {
     async fn recall(
         &self,
         params: &ChatParams,
+        filter: Option<SearchFilter>,
         (branch, tried): (&[Message], &[Message]),
         choice: &Choice,
         settings: &Recall,
         notices: &mut Vec<String>,
     ) -> Result<Option<Recalled>> {
         let wanted = params.memory.limit.unwrap_or(settings.limit).min(MAX_HITS);
-        if params.memory.enabled == Some(false) || wanted == 0 {
+        let Some(filter) = filter.filter(|_| params.memory.enabled != Some(false) && wanted > 0) else {
             return Ok(None);
-        }
+        };
         let search = SearchParams {
             query: question_to_search(&params.content, branch),
             limit: Some((wanted * HITS_PER_PASSAGE).saturating_add(branch.len() as u32).min(MAX_HITS)),
             mode: SearchMode::Hybrid,
-            filter: SearchFilter { project: params.memory.project.clone(), ..SearchFilter::default() },
+            literal: true,
+            filter,
             context: None,
             explain: false,
         };
@@ -231,19 +249,25 @@ impl Memory {
     /// Stores the question, durable before the model is asked, so that no failure loses it.
     pub(super) async fn store_question(&self, prepared: &Prepared, actor: &Actor) -> Result<()> {
         let Prepared { conversation, conversation_id, question_id, params, .. } = prepared;
+        if params.regenerate.is_some() {
+            return Ok(());
+        }
         let content = question_text(params);
         let create = conversation.is_none().then(|| store::NewConversation {
             id: *conversation_id,
             title: Some(title(&params.content)),
             project: params.project.clone(),
             model: Some(prepared.model_name()),
+            folder: None,
+            tags: Vec::new(),
+            private: params.private,
             metadata: None,
             created_at: Timestamp::now(),
         });
         let is_new = create.is_some();
         let question = store::NewMessage {
             id: *question_id,
-            parent: Patch::Keep,
+            parent: params.parent_id.clone(),
             role: Role::User,
             author: None,
             chunks: chunk::chunk(&content),
@@ -279,7 +303,7 @@ impl Memory {
         actor: &Actor,
         answer: &ChatResult,
     ) -> Result<MessageId> {
-        let id = MessageId::new();
+        let id = prepared.params.answer_id.unwrap_or_else(MessageId::new);
         let message = store::NewMessage {
             id,
             parent: Patch::Set(prepared.question_id),

@@ -31,6 +31,11 @@ pub fn query(text: &str) -> Result<()> {
             Error::invalid("the query is empty").hint("give the words or the question to search with")
         );
     }
+    query_size(text)
+}
+
+/// The text to search with, where there may be none.
+pub fn query_size(text: &str) -> Result<()> {
     at_most("the query", text.len(), MAX_QUERY_BYTES, "search with the part that matters")
 }
 

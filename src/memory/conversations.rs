@@ -1,5 +1,6 @@
 //! The verbs on conversations.
 
+use super::organise::{check_tags, folder_path};
 use super::{Actor, Memory, check};
 use crate::api::conversation::{ConversationCreate, ConversationList, ConversationUpdate};
 use crate::api::event::Action;
@@ -11,13 +12,16 @@ use crate::store::NewConversation;
 impl Memory {
     /// Begins a conversation; the same id again answers what is stored.
     pub async fn create_conversation(&self, new: ConversationCreate, actor: &Actor) -> Result<Conversation> {
-        let ConversationCreate { id, title, project, model, metadata } = new;
+        let ConversationCreate { id, title, project, model, folder, tags, private, metadata } = new;
         check::name("the title", title.as_deref())?;
         check::name("the project", project.as_deref())?;
         check::name("the model", model.as_deref())?;
         check::metadata(metadata.as_ref())?;
+        check_tags(&tags)?;
+        let folder = folder.as_deref().map(folder_path).transpose()?;
         let id = id.unwrap_or_else(ConversationId::new);
-        let new = NewConversation { id, title, project, model, metadata, created_at: Timestamp::now() };
+        let created_at = Timestamp::now();
+        let new = NewConversation { id, title, project, model, folder, tags, private, created_at, metadata };
         let created = self.store().create_conversation(new, actor.client.clone()).await?;
         if created.fresh {
             self.0.events.conversation(actor, Action::ConversationCreated, id);
@@ -32,7 +36,8 @@ impl Memory {
 
     /// Conversations, the last changed first.
     pub async fn conversations(&self, list: ConversationList) -> Result<Page<Conversation>> {
-        self.store().conversations(list).await
+        let filter = self.narrowed(list.filter).await?;
+        self.store().conversations(ConversationList { filter, ..list }).await
     }
 
     /// Changes what is given.

@@ -61,8 +61,8 @@ impl Events {
         self.tell(actor, Change { memory_id: Some(id), ..change(actor, action) });
     }
 
-    pub(super) fn imported(&self, actor: &Actor) {
-        self.tell(actor, change(actor, Action::Imported));
+    pub(super) fn in_general(&self, actor: &Actor, action: Action) {
+        self.tell(actor, change(actor, action));
     }
 
     fn tell(&self, actor: &Actor, change: Change) {

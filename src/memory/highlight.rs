@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
+use unicode_segmentation::UnicodeSegmentation;
+
 use crate::api::search::Span;
 use crate::model::ChunkRange;
-use crate::text::Marker;
+use crate::text::{Marker, fold};
 
 /// Where `terms` (any case, any ending, with or without accents) stand in `text`: ranges in Unicode characters, in
 /// order.
@@ -31,6 +33,31 @@ pub fn spans(text: &str, terms: &[String]) -> Vec<Span> {
         end_byte = range.end;
     }
     found
+}
+
+/// Where words that are being typed stand in `text`: the last of `terms` may be the beginning of a word.
+pub fn spans_while_typing(text: &str, terms: &[String]) -> Vec<Span> {
+    let Some((last, before)) = terms.split_last() else { return Vec::new() };
+    let wanted: HashSet<String> = before.iter().map(|term| fold(term)).collect();
+    let beginning = fold(last);
+    let mut found: Vec<Span> = Vec::new();
+    let (mut bytes, mut characters) = (0, 0);
+    for (at, word) in text.unicode_word_indices() {
+        characters += text[bytes..at].chars().count() as u32;
+        let start = characters;
+        characters += word.chars().count() as u32;
+        bytes = at + word.len();
+        let form = fold(word);
+        if wanted.contains(&form) || form.starts_with(&beginning) {
+            found.push(Span { start, end: characters });
+        }
+    }
+    found
+}
+
+/// The words of a text that is being typed.
+pub fn typed(text: &str) -> impl Iterator<Item = &str> {
+    text.unicode_words().filter(|word| !fold(word).is_empty())
 }
 
 /// The one of `chunks` that holds most different words of `terms`; the first of those that hold equally many.

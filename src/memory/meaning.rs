@@ -68,11 +68,11 @@ impl Memory {
         let embedding = leg.embedder.embed_query(query.to_owned()).await?;
         let mut meaning = Meaning { leg, embedding, chunks: HashMap::new(), found: Vec::new() };
         let wanted = pool * CHUNKS_PER_ITEM;
-        if *filter == SearchFilter::default() {
-            meaning.find(self.store(), None, wanted, None).await?;
-        } else if meaning.find(self.store(), Some(filter), UNFILTERED.max(wanted), None).await? < pool {
+        if self.store().lets_all_through(filter) {
+            meaning.find(self.store(), filter, wanted, None).await?;
+        } else if meaning.find(self.store(), filter, UNFILTERED.max(wanted), None).await? < pool {
             let among = self.store().chunks_matching(filter).await?;
-            meaning.find(self.store(), None, wanted, among).await?;
+            meaning.find(self.store(), filter, wanted, among).await?;
         }
         Ok(meaning)
     }
@@ -103,15 +103,14 @@ impl Meaning {
     async fn find(
         &mut self,
         store: &Store,
-        filter: Option<&SearchFilter>,
+        filter: &SearchFilter,
         n: usize,
         among: Option<Vec<u32>>,
     ) -> Result<usize> {
         let (index, vector) = (self.leg.index.clone(), self.embedding.vector.clone());
         let neighbours = blocking(move || index.search(&vector, n, among.as_deref())).await?;
         let ids = neighbours.iter().map(|neighbour| neighbour.id).collect();
-        let none = SearchFilter::default();
-        let chunks = store.chunk_items(ids, filter.unwrap_or(&none)).await?;
+        let chunks = store.chunk_items(ids, filter).await?;
         self.chunks.clear();
         self.found.clear();
         for chunk in chunks {

@@ -45,7 +45,7 @@ impl Memory {
         self.store().message(id).await
     }
 
-    /// A conversation's messages in the order of their arrival.
+    /// A conversation's messages: all, the branch that is shown, or the answers to one.
     pub async fn messages(&self, list: MessageList) -> Result<Page<Message>> {
         self.store().messages(list).await
     }

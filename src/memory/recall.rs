@@ -24,10 +24,10 @@ const WORDS_POOL: usize = 300;
 const MEANING_POOL: usize = 100;
 
 impl Memory {
-    /// Searches. Never writes, never waits for stored text to be embedded; without a model it goes by words alone
-    /// and says so in `served`.
+    /// Searches with the query as it is. Never writes, never waits for stored text to be embedded; without a model it
+    /// goes by words alone and says so in `served`.
     pub async fn search(&self, params: SearchParams) -> Result<SearchResult> {
-        let SearchParams { query, limit, mode, filter, context, explain } = params;
+        let SearchParams { query, literal: _, limit, mode, filter, context, explain } = params;
         check::query(&query)?;
         let limit = limit.unwrap_or(DEFAULT_HITS).clamp(1, MAX_HITS) as usize;
         let context = context.unwrap_or(0).min(MAX_CONTEXT);

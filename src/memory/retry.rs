@@ -9,7 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask::question_text;
 use super::{Memory, cite};
+use crate::api::Patch;
 use crate::api::chat::{ChatParams, ChatResult};
+use crate::api::limits::{MAX_CONTENT_BYTES, MAX_PAGE, MAX_QUERY_BYTES};
+use crate::api::message::{MessageList, MessagePath};
 use crate::error::{Error, Kind, Result};
 use crate::model::{AnswerStatus, Message, MessageId, Role};
 
@@ -68,10 +71,77 @@ impl Memory {
         Ok(Some(stored))
     }
 
-    /// The stored answer to a question, if it was answered to the end.
-    pub(super) async fn answered_before(&self, asked: Option<&Message>) -> Result<Option<ChatResult>> {
-        let Some(question) = asked else { return Ok(None) };
-        let answer = self.store().answer_to(question.id).await?;
+    /// The stored question that is to be answered again; the parameters become those with which it was asked.
+    pub(super) async fn asked_again(&self, params: &mut ChatParams) -> Result<Option<Message>> {
+        let Some(id) = params.regenerate else { return Ok(None) };
+        let named = self.store().message(id).await?;
+        let question = match (named.role, named.parent_id) {
+            (Role::Assistant, Some(parent)) => self.store().message(parent).await?,
+            _ => named,
+        };
+        let is_elsewhere = params.conversation_id.is_some_and(|wanted| wanted != question.conversation_id);
+        if question.role != Role::User || is_elsewhere {
+            let found = format!("the message {id} is no question of this conversation and no answer to one");
+            return Err(Error::invalid(found).hint("give the id of a stored question, or of an answer to it"));
+        }
+        // a question may have been stored with a text that is too long to search with
+        let end = question.content.floor_char_boundary(MAX_QUERY_BYTES);
+        let (content, rest) = question.content.split_at(end);
+        params.content = content.to_owned();
+        params.attachment = (!rest.is_empty()).then(|| rest.to_owned());
+        params.conversation_id = Some(question.conversation_id);
+        params.message_id = Some(question.id);
+        params.parent_id = question.parent_id.map_or(Patch::Clear, Patch::Set);
+        Ok(Some(question))
+    }
+
+    /// What came after a question so far: the other answers to it, and the branch that is shown. An answer again is not
+    /// to be made from them.
+    pub(super) async fn said_after(&self, question: MessageId) -> Result<Vec<Message>> {
+        let conversation = self.store().message(question).await?.conversation_id;
+        let mut after = self.store().branch(conversation, None, MAX_CONTENT_BYTES).await?;
+        let place = after.iter().position(|message| message.id == question).unwrap_or(after.len());
+        after.drain(..place);
+        let answers = MessageList {
+            conversation_id: conversation,
+            path: MessagePath::All,
+            parent_id: Patch::Set(question),
+            newest_first: true,
+            limit: Some(MAX_PAGE),
+            cursor: None,
+        };
+        after.extend(self.store().messages(answers).await?.items);
+        Ok(after)
+    }
+
+    /// The stored answer, if this was asked before and answered to the end: the one that the client named, or else any
+    /// to the same question where it is not to be answered again.
+    ///
+    /// Errors: `Conflict` where the id of the answer stands for something else.
+    pub(super) async fn answered_before(
+        &self,
+        params: &ChatParams,
+        asked: Option<&Message>,
+    ) -> Result<Option<ChatResult>> {
+        let named = match params.answer_id {
+            Some(id) => self.store().message_if_any(id).await?,
+            None => None,
+        };
+        let Some(question) = asked.filter(|_| named.is_some() || params.regenerate.is_none()) else {
+            return match named {
+                Some(taken) => Err(taken_id(taken.id)),
+                None => Ok(None),
+            };
+        };
+        let answer = match named {
+            Some(answer)
+                if answer.parent_id == Some(question.id) && answer.status == Some(AnswerStatus::Complete) =>
+            {
+                Some(answer)
+            }
+            Some(taken) => return Err(taken_id(taken.id)),
+            None => self.store().answer_to(question.id).await?,
+        };
         Ok(answer.map(|answer| {
             let unknown_citations = cite::check(&answer.content, &mut answer.sources.clone()).unknown;
             ChatResult {
@@ -88,4 +158,12 @@ impl Memory {
             }
         }))
     }
+}
+
+fn taken_id(id: MessageId) -> Error {
+    Error::new(
+        Kind::Conflict,
+        format!("the answerId {id} stands for another message, or for an answer that was cut off"),
+    )
+    .hint("ask with a new answerId")
 }

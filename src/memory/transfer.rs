@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 
 use super::{Actor, Memory, chunk};
 use crate::api::data::{ExportItem, ExportParams, ImportFormat, ImportParams, ImportResult, Refused};
+use crate::api::event::Action;
 use crate::api::limits::{MAX_CONTENT_BYTES, MAX_MEMORY_BYTES};
 use crate::api::system::Counts;
 use crate::error::{Doing, Error, Kind, Result};
@@ -133,7 +134,7 @@ impl Memory {
         let restored = self.store().restore(batch).await;
         // what failed half-way has stored something too
         if restored.as_ref().map_or(true, |restored| restored.added != Counts::default()) {
-            self.0.events.imported(actor);
+            self.0.events.in_general(actor, Action::Imported);
             self.wake();
         }
         let Restored { added, existing, refused } = restored.map_err(|error| error.while_doing("import"))?;

@@ -10,7 +10,8 @@ mod time;
 pub use chunk::ChunkRange;
 pub use id::{ConversationId, JobId, MemoryId, MessageId};
 pub use record::{
-    AnswerStatus, ClientRef, Conversation, EXTRACTIVE, Memory, Message, Metadata, Source, SourceKind, Usage,
+    AnswerStatus, ClientRef, Conversation, CopiedFrom, EXTRACTIVE, Memory, Message, Metadata, Source,
+    SourceKind, Usage,
 };
 pub use role::Role;
 pub use time::Timestamp;

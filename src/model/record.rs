@@ -33,7 +33,25 @@ pub struct Conversation {
     pub model: Option<String>,
     /// The tool that began it.
     pub client: Option<ClientRef>,
-    /// The leaf of the branch that is shown.
+    /// The folder it lies in, as a path ("Work/Clients").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// Its tags, in the order of the alphabet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Whether it is pinned.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
+    /// Whether it is archived: lists leave it out unless asked for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub archived: bool,
+    /// Whether it is private: it is found and recalled from within itself only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
+    /// What it is a copy of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<CopiedFrom>,
+    /// The message at the end of the branch that is shown.
     pub head_message_id: Option<MessageId>,
     /// How many messages it holds, over all branches.
     pub message_count: u64,
@@ -44,6 +62,17 @@ pub struct Conversation {
     /// The client's own data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
+}
+
+/// What a conversation is a copy of; either may be gone by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CopiedFrom {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The message at which it was forked; none: all of it was copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<MessageId>,
 }
 
 /// A message of a conversation.

@@ -17,6 +17,9 @@ impl Store {
         for message in &append.messages {
             chunks::check(&message.content, &message.chunks)?;
         }
+        if append.create.as_ref().is_some_and(|new| new.private) {
+            self.expect_private();
+        }
         self.write(move |db| run(db, append)).await
     }
 }

@@ -3,15 +3,16 @@
 //! Inserting a chunk queues its embedding and deleting it queues the removal of its vector; the triggers of the
 //! schema see to both, so that no path can forget it.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, params};
 
-use super::filter::{self, Prepared, Restriction};
+use super::filter::{self, Prepared};
 use super::readers::READ_DEADLINE;
 use super::{Item, Store};
 use crate::api::search::SearchFilter;
 use crate::error::{Error, Result};
-use crate::model::ChunkRange;
-use crate::model::Timestamp;
+use crate::model::{ChunkRange, ConversationId, Timestamp};
 
 /// A chunk and what it is a part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,14 @@ pub struct ChunkItem {
 impl Store {
     /// Which chunks a filter lets through; none: it restricts nothing.
     pub async fn chunks_matching(&self, filter: &SearchFilter) -> Result<Option<Vec<u32>>> {
-        let Some(restriction) = Restriction::new(filter) else { return Ok(None) };
+        if self.lets_all_through(filter) {
+            return Ok(None);
+        }
+        if filter::lets_all_through(filter) {
+            let seen_from = filter.seen_from;
+            return self.read(READ_DEADLINE, move |db| but_private(db, seen_from)).await;
+        }
+        let restriction = self.restriction(filter);
         self.read(READ_DEADLINE, move |db| {
             let mut ids = Vec::new();
             if let Some(condition) = &restriction.messages {
@@ -55,7 +63,7 @@ impl Store {
     /// What these chunks are parts of, in the order asked; chunks that are gone, memories that no longer hold and
     /// what the filter does not let through are left out.
     pub async fn chunk_items(&self, ids: Vec<u32>, filter: &SearchFilter) -> Result<Vec<ChunkItem>> {
-        let restriction = Restriction::new(filter);
+        let restriction = (!self.lets_all_through(filter)).then(|| self.restriction(filter));
         self.read(READ_DEADLINE, move |db| {
             let mut statement = db.prepare_cached(CHUNK_ITEM)?;
             let prepare =
@@ -124,6 +132,27 @@ pub(super) const CHUNKS_OF_MESSAGE: &str =
     "SELECT id, start_byte, end_byte FROM chunk WHERE message_id = ?1 ORDER BY view, place LIMIT ?2";
 pub(super) const CHUNKS_OF_MEMORY: &str =
     "SELECT id, start_byte, end_byte FROM chunk WHERE memory_id = ?1 ORDER BY view, place LIMIT ?2";
+
+/// All chunks but those of private conversations; none: there are none of these. Going through the few private ones
+/// is what keeps this quick.
+fn but_private(db: &Connection, seen_from: Option<ConversationId>) -> Result<Option<Vec<u32>>> {
+    let own = seen_from.map(|id| *id.as_bytes());
+    let private: HashSet<u32> = db
+        .prepare_cached(PRIVATE)?
+        .query_map([own.as_ref().map(<[u8; 16]>::as_slice)], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    if private.is_empty() {
+        return Ok(None);
+    }
+    let last: Option<u32> =
+        db.prepare_cached("SELECT max(id) FROM chunk")?.query_row([], |row| row.get(0))?;
+    Ok(Some((1..=last.unwrap_or(0)).filter(|id| !private.contains(id)).collect()))
+}
+
+/// The chunks of private conversations but one.
+pub(super) const PRIVATE: &str =
+    "SELECT k.id FROM conversation c CROSS JOIN message m ON m.conversation_id = c.id
+   CROSS JOIN chunk k ON k.message_id = m.id WHERE c.private = 1 AND c.uid IS NOT ?1";
 
 fn collect(db: &Connection, sql: &str, condition: &filter::Condition, ids: &mut Vec<u32>) -> Result<()> {
     let mut statement = db.prepare_cached(sql)?;

@@ -1,14 +1,14 @@
-//! Conversations: made, read, listed, changed and deleted.
+//! Conversations: made, read, changed and deleted.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::page::{Filling, begin, json_bytes, rows as page_rows};
+use super::page::json_bytes;
 use super::readers::READ_DEADLINE;
 use super::records::{Created, NewConversation};
-use super::rows::{self, CONVERSATION_NUMBER, select_conversation, to_json, uid};
-use super::{Store, append, names};
-use crate::api::conversation::{ConversationList, ConversationUpdate};
-use crate::api::{Deleted, Page, Patch};
+use super::rows::{self, select_conversation, to_json, uid};
+use super::{Store, append, names, organise};
+use crate::api::conversation::ConversationUpdate;
+use crate::api::{Deleted, Patch};
 use crate::error::{Error, Result};
 use crate::model::{ClientRef, Conversation, ConversationId, Metadata, Timestamp};
 
@@ -19,6 +19,9 @@ impl Store {
         new: NewConversation,
         client: Option<ClientRef>,
     ) -> Result<Created<Conversation>> {
+        if new.private {
+            self.expect_private();
+        }
         self.write(move |db| {
             let fresh = number(db, new.id)?.is_none();
             if fresh {
@@ -32,32 +35,6 @@ impl Store {
     /// The conversation of this id.
     pub async fn conversation(&self, id: ConversationId) -> Result<Conversation> {
         self.read(READ_DEADLINE, move |db| get(db, id)).await
-    }
-
-    /// Conversations, the last changed first.
-    pub async fn conversations(&self, list: ConversationList) -> Result<Page<Conversation>> {
-        let ConversationList { project, limit, cursor } = list;
-        let limit = page_rows(limit);
-        let (updated, id) = begin(cursor.as_ref(), (i64::MAX, i64::MAX))?;
-        self.read(READ_DEADLINE, move |db| {
-            let mut statement = db.prepare_cached(if project.is_some() { LIST_PROJECT } else { LIST })?;
-            let n = limit as i64 + 1;
-            let mut found = match &project {
-                Some(project) => statement.query(params![updated, id, n, project])?,
-                None => statement.query(params![updated, id, n])?,
-            };
-            let mut page = Filling::new(limit);
-            while let Some(row) = found.next()? {
-                let conversation = rows::conversation(row)?;
-                let key = (conversation.updated_at.as_millis(), row.get(CONVERSATION_NUMBER)?);
-                let bytes = bytes(&conversation);
-                if !page.push(conversation, key, bytes) {
-                    break;
-                }
-            }
-            Ok(page.finish())
-        })
-        .await
     }
 
     /// Changes what the update names. A head must be a message of the conversation.
@@ -154,14 +131,6 @@ fn delete_step(db: &Connection, id: ConversationId) -> Result<Step> {
     Ok(Step { existed: true, messages: n.unsigned_abs(), rest })
 }
 
-pub(super) const LIST: &str = select_conversation!(
-    "WHERE (c.updated_at, c.id) < (?1, ?2) ORDER BY c.updated_at DESC, c.id DESC LIMIT ?3"
-);
-pub(super) const LIST_PROJECT: &str = select_conversation!(
-    "WHERE c.project_id = (SELECT id FROM project WHERE name = ?4) AND (c.updated_at, c.id) < (?1, ?2)
-     ORDER BY c.updated_at DESC, c.id DESC LIMIT ?3"
-);
-
 /// The number of the conversation of this id.
 pub(super) fn number(db: &Connection, id: ConversationId) -> Result<Option<i64>> {
     let number = db
@@ -180,14 +149,25 @@ pub(super) fn get(db: &Connection, id: ConversationId) -> Result<Conversation> {
     }
 }
 
+/// The conversation of this number.
+pub(super) fn by_number(db: &Connection, number: i64) -> Result<Conversation> {
+    let mut statement = db.prepare_cached(select_conversation!("WHERE c.id = ?1"))?;
+    let mut found = statement.query([number])?;
+    match found.next()? {
+        Some(row) => rows::conversation(row),
+        None => Err(Error::not_found("a conversation")),
+    }
+}
+
 /// Stores a conversation without messages; answers its number.
 pub(super) fn insert(db: &Connection, new: &NewConversation, client: Option<&ClientRef>) -> Result<i64> {
-    let NewConversation { id, title, project, model, created_at, metadata } = new;
+    let NewConversation { id, title, project, model, folder, tags, private, created_at, metadata } = new;
     let project = names::project(db, project.as_deref())?;
     let client = names::client(db, client)?;
+    let folder = organise::folder(db, folder.as_deref())?;
     db.prepare_cached(
-        "INSERT INTO conversation(uid, project_id, client_id, title, model, created_at, updated_at, metadata)
-         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)",
+        "INSERT INTO conversation(uid, project_id, client_id, title, model, created_at, updated_at, metadata,
+           folder_id, private) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
         id.as_bytes(),
@@ -196,15 +176,20 @@ pub(super) fn insert(db: &Connection, new: &NewConversation, client: Option<&Cli
         title,
         model,
         created_at.as_millis(),
-        to_json(metadata.as_ref())?
+        to_json(metadata.as_ref())?,
+        folder,
+        private
     ])?;
-    Ok(db.last_insert_rowid())
+    let number = db.last_insert_rowid();
+    organise::add_tags(db, number, tags)?;
+    Ok(number)
 }
 
-fn bytes(conversation: &Conversation) -> usize {
-    let metadata = conversation.metadata.as_ref().map_or(0, metadata_bytes);
-    let texts = [&conversation.title, &conversation.project, &conversation.model];
-    metadata + texts.into_iter().flatten().map(|text| json_bytes(text)).sum::<usize>()
+/// Bytes of a conversation's texts as JSON.
+pub(super) fn bytes(conversation: &Conversation) -> usize {
+    let Conversation { title, project, model, folder, tags, metadata, .. } = conversation;
+    let texts = [title, project, model, folder].into_iter().flatten().chain(tags);
+    metadata.as_ref().map_or(0, metadata_bytes) + texts.map(|text| json_bytes(text)).sum::<usize>()
 }
 
 /// Bytes of a client's own data as JSON.

@@ -1,9 +1,11 @@
-//! A search's filter as conditions of SQL.
+//! Filters of searches and lists as conditions of SQL. What is private is kept out here, so that no search can
+//! forget it.
 
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql};
 
 use super::rows::role_number;
+use crate::api::organise::{Archived, ConversationFilter};
 use crate::api::search::SearchFilter;
 use crate::error::Result;
 use crate::model::{ConversationId, SourceKind, Timestamp};
@@ -32,15 +34,32 @@ pub(super) struct Condition {
     values: Vec<Value>,
 }
 
-impl Restriction {
-    /// None: the filter restricts nothing.
-    pub(super) fn new(filter: &SearchFilter) -> Option<Self> {
-        (*filter != SearchFilter::default()).then(|| Self::of(filter))
-    }
+/// Whether there may be private conversations. Where there are none, nothing has to be kept out, and a search without
+/// a filter needs no look at its hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Private {
+    None,
+    Some,
+}
 
-    /// What the filter lets through. Memories that no longer hold are never let through.
-    pub(super) fn of(filter: &SearchFilter) -> Self {
-        let SearchFilter { conversation_id, project, client, role, kind, since, until } = filter;
+impl Restriction {
+    /// What the filter lets through. Memories that no longer hold are never let through, nor are private
+    /// conversations but the one that the filter names or that asks.
+    pub(super) fn of(filter: &SearchFilter, private: Private) -> Self {
+        let SearchFilter {
+            conversation_id,
+            project,
+            client,
+            role,
+            kind,
+            folder,
+            tags,
+            pinned,
+            archived,
+            seen_from,
+            since,
+            until,
+        } = filter;
         let mut messages = Condition::default();
         let mut memories = Condition::default();
         memories.add("m.superseded_by IS NULL", []);
@@ -48,6 +67,15 @@ impl Restriction {
         if let Some(id) = conversation_id {
             let uid = Value::Blob(id.as_bytes().to_vec());
             messages.add("m.conversation_id = (SELECT id FROM conversation WHERE uid = ?)", [uid]);
+        } else if private == Private::Some {
+            match seen_from {
+                Some(id) => messages.add(
+                    "m.conversation_id NOT IN (SELECT id FROM conversation WHERE private = 1 AND uid <> ?)",
+                    [Value::Blob(id.as_bytes().to_vec())],
+                ),
+                None => messages
+                    .add("m.conversation_id NOT IN (SELECT id FROM conversation WHERE private = 1)", []),
+            }
         }
         if let Some(project) = project {
             let value = Value::Text(project.clone());
@@ -68,8 +96,20 @@ impl Restriction {
                 memories.add(term, [time.as_millis().into()]);
             }
         }
+        messages.organised(folder.as_deref(), tags, *pinned);
+        match archived {
+            None | Some(Archived::Include) => {}
+            Some(Archived::Exclude) => messages.add("c.archived = 0", []),
+            Some(Archived::Only) => messages.add("c.archived = 1", []),
+        }
         // what is said in a conversation or by somebody is no memory
-        let memories_fit = conversation_id.is_none() && role.is_none() && *kind != Some(SourceKind::Message);
+        let is_of_conversations = conversation_id.is_some()
+            || role.is_some()
+            || folder.is_some()
+            || !tags.is_empty()
+            || pinned.is_some()
+            || *archived == Some(Archived::Only);
+        let memories_fit = !is_of_conversations && *kind != Some(SourceKind::Message);
         Self {
             messages: (*kind != Some(SourceKind::Memory)).then_some(messages),
             memories: memories_fit.then_some(memories),
@@ -96,6 +136,11 @@ impl Restriction {
 pub(super) const BY_ID: &str = "SELECT id FROM conversation WHERE uid = ?1 LIMIT ?2";
 pub(super) const BY_PROJECT: &str =
     "SELECT id FROM conversation WHERE project_id = (SELECT id FROM project WHERE name = ?1) LIMIT ?2";
+
+/// Whether the filter lets everything through that is not private.
+pub(super) fn lets_all_through(filter: &SearchFilter) -> bool {
+    SearchFilter { seen_from: None, ..filter.clone() } == SearchFilter::default()
+}
 
 /// A restriction's two conditions as prepared statements.
 pub(super) struct Prepared<'a> {
@@ -149,6 +194,49 @@ pub(super) fn memory_numbered(condition: &Condition) -> String {
 }
 
 impl Condition {
+    /// What a filter of conversations says but for the archive, the words and the time.
+    pub(super) fn of_conversations(filter: &ConversationFilter) -> Self {
+        let ConversationFilter {
+            query: _,
+            project,
+            client,
+            folder,
+            tags,
+            pinned,
+            archived: _,
+            since: _,
+            until: _,
+        } = filter;
+        let mut condition = Self::default();
+        if let Some(project) = project {
+            let value = Value::Text(project.clone());
+            condition.add("c.project_id = (SELECT id FROM project WHERE name = ?)", [value]);
+        }
+        if let Some(client) = client {
+            let value = Value::Text(client.clone());
+            condition.add("c.client_id IN (SELECT id FROM client WHERE name = ?)", [value]);
+        }
+        condition.organised(folder.as_deref(), tags, *pinned);
+        condition
+    }
+
+    fn organised(&mut self, folder: Option<&str>, tags: &[String], pinned: Option<bool>) {
+        if let Some(folder) = folder {
+            let term = "c.folder_id IN (SELECT id FROM folder WHERE path = ? UNION ALL SELECT id FROM folder WHERE path > ? AND path < ?)";
+            self.add(term, below(folder));
+        }
+        for tag in tags {
+            self.add(
+                "EXISTS (SELECT 1 FROM conversation_tag t WHERE t.conversation_id = c.id
+                   AND t.tag_id = (SELECT id FROM tag WHERE key = ?))",
+                [Value::Text(tag_key(tag))],
+            );
+        }
+        if let Some(pinned) = pinned {
+            self.add("c.pinned = ?", [i64::from(pinned).into()]);
+        }
+    }
+
     fn add<const N: usize>(&mut self, term: &'static str, values: [Value; N]) {
         self.terms.push(term);
         self.values.extend(values);
@@ -178,4 +266,14 @@ impl Condition {
     pub(super) fn values(&self) -> impl Iterator<Item = &dyn ToSql> {
         self.values.iter().map(|value| value as &dyn ToSql)
     }
+}
+
+/// A path, and the ends of the range of paths below it: `/` is followed by `0` in the order of characters.
+pub(super) fn below(path: &str) -> [Value; 3] {
+    [path.to_owned(), format!("{path}/"), format!("{path}0")].map(Value::Text)
+}
+
+/// Two tags of the same key are one.
+pub(super) fn tag_key(name: &str) -> String {
+    name.trim().to_lowercase()
 }

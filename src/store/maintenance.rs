@@ -31,10 +31,12 @@ impl Store {
         if deleted == 0 {
             return Ok(());
         }
-        // a negative number begins to merge all that there is into one, a positive one goes on with it
-        let mut pages = -MERGE_PAGES;
-        while self.write(move |db| merge(db, pages)).await? {
-            pages = MERGE_PAGES;
+        for table in ["words", "titles"] {
+            // a negative number begins to merge all that there is into one, a positive one goes on with it
+            let mut pages = -MERGE_PAGES;
+            while self.write(move |db| merge(db, table, pages)).await? {
+                pages = MERGE_PAGES;
+            }
         }
         self.write(move |db| {
             db.execute(
@@ -48,8 +50,9 @@ impl Store {
 }
 
 /// Whether there was something to merge, by the number of rows changed as the manual of full text advises.
-fn merge(db: &Connection, pages: i64) -> Result<bool> {
+fn merge(db: &Connection, table: &str, pages: i64) -> Result<bool> {
     let before = db.total_changes();
-    db.prepare_cached("INSERT INTO words(words, rank) VALUES('merge', ?1)")?.execute([pages])?;
+    db.prepare_cached(&format!("INSERT INTO {table}({table}, rank) VALUES('merge', ?1)"))?
+        .execute([pages])?;
     Ok(db.total_changes() - before >= 2)
 }

@@ -7,7 +7,7 @@ use super::page::{Filling, begin, json_bytes, rows as page_rows};
 use super::readers::READ_DEADLINE;
 use super::rows::{self, role_number, select_message, status_number, to_json};
 use super::{Item, Store, append, chunks, conversations};
-use crate::api::message::{MessageList, MessageUpdate};
+use crate::api::message::{MessageList, MessagePath, MessageUpdate};
 use crate::api::{Deleted, Page};
 use crate::error::{Error, Result};
 use crate::model::ChunkRange;
@@ -38,9 +38,18 @@ impl Store {
         .await
     }
 
-    /// The messages of a conversation over all its branches, in the order of arrival or from the newest back.
+    /// The messages of a conversation: over all its branches in the order of arrival or from the newest back, of the
+    /// branch that is shown from its head back, or the answers to one message.
     pub async fn messages(&self, list: MessageList) -> Result<Page<Message>> {
-        let MessageList { conversation_id, newest_first, limit, cursor } = list;
+        match (list.path, list.parent_id.is_keep()) {
+            (MessagePath::All, true) => self.all_messages(list).await,
+            (MessagePath::Head, true) => self.path_to_head(list).await,
+            (_, false) => self.children(list).await,
+        }
+    }
+
+    async fn all_messages(&self, list: MessageList) -> Result<Page<Message>> {
+        let MessageList { conversation_id, path: _, parent_id: _, newest_first, limit, cursor } = list;
         let limit = page_rows(limit);
         let (seq, _) = begin(cursor.as_ref(), if newest_first { (i64::MAX, 0) } else { (i64::MIN, 0) })?;
         self.read(READ_DEADLINE, move |db| {

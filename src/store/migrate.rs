@@ -35,6 +35,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0003_context.sql",
         sql: include_str!("../../migrations/0003_context.sql"),
     },
+    Migration { version: 4, name: "0004_chats.sql", sql: include_str!("../../migrations/0004_chats.sql") },
 ];
 
 /// SHA-256 of a migration's text, in hexadecimal.
@@ -177,10 +178,14 @@ mod tests {
         ("0001_init.sql", "82cea5121eae5b800da02be8c7adc15fbd1144bc7f13f38933b5d42b68179a38"),
         ("0002_words.sql", "78bd873cd5812ad0ac3a11a9351b230d6f10964b369177616938983c5333e890"),
         ("0003_context.sql", "31f14d48e71919efe6b2673b0480eef22fa039f45940391b81b3f53d69aeb8bf"),
+        ("0004_chats.sql", "6515f1a3a9a44e08ba2de91c3a15432263e814ee4a4af64e1cfdd0e4d52dc0b7"),
     ];
 
-    const NEXT: Migration =
-        Migration { version: 4, name: "0004_next.sql", sql: "CREATE TABLE next(a INTEGER) STRICT;" };
+    const NEXT: Migration = Migration {
+        version: MIGRATIONS.len() as i64 + 1,
+        name: "next.sql",
+        sql: "CREATE TABLE next(a INTEGER) STRICT;",
+    };
 
     fn empty() -> (tempfile::TempDir, Connection) {
         let folder = tempfile::tempdir().unwrap();
@@ -259,10 +264,11 @@ mod tests {
     fn a_failing_migration_leaves_everything_as_it_was() {
         let (folder, mut db) = empty();
         migrate(&mut db, MIGRATIONS, folder.path()).unwrap();
-        let bad = Migration { version: 4, name: "0004_bad.sql", sql: "CREATE TABLE more(a); NONSENSE;" };
+        let bad =
+            Migration { version: NEXT.version + 1, name: "bad.sql", sql: "CREATE TABLE more(a); NONSENSE;" };
         let more = [MIGRATIONS, &[NEXT, bad]].concat();
         let error = migrate(&mut db, &more, folder.path()).unwrap_err();
-        assert!(error.to_string().contains("0004_bad.sql"), "{error}");
+        assert!(error.to_string().contains("bad.sql"), "{error}");
         let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
         let n: i64 = db
             .query_row("SELECT count(*) FROM sqlite_schema WHERE name IN ('next','more')", [], |row| {

@@ -17,17 +17,20 @@ mod conversations;
 mod export;
 mod fault;
 mod filter;
+mod find;
 mod foreign;
 mod hydrate;
 mod jobs;
 mod known;
 mod lexical;
+mod listing;
 mod maintenance;
 mod memories;
 mod messages;
 mod migrate;
 mod names;
 mod open;
+mod organise;
 mod page;
 mod queue;
 mod readers;
@@ -36,6 +39,9 @@ mod records;
 mod restore;
 mod rows;
 mod spaces;
+mod tree;
+mod typed;
+mod usage;
 mod words;
 mod writer;
 
@@ -46,6 +52,7 @@ mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -53,6 +60,7 @@ use rusqlite::Connection;
 pub use bylines::Byline;
 pub use chunks::ChunkItem;
 pub use context::Passage;
+pub use find::Matched;
 pub use foreign::{ForeignDatabase, SQLITE_MARK};
 pub use hydrate::ItemText;
 pub use known::{Ids, Known};
@@ -62,8 +70,10 @@ pub use reconcile::Reconciled;
 pub use records::{Append, Appended, Created, Item, NewConversation, NewMemory, NewMessage};
 pub use restore::{RecordKind, RefusedRecord, RestoreBatch, RestoreMemory, RestoreMessage, Restored};
 pub use spaces::{Space, SpaceState};
+pub use usage::{After, UsedMessage};
 pub use words::register_functions;
 
+use crate::api::search::SearchFilter;
 use crate::api::system::Counts;
 use crate::config::Durability;
 use crate::error::{Doing, Kind, Result};
@@ -89,6 +99,8 @@ struct Inner {
     identity: String,
     database: PathBuf,
     frequencies: lexical::Frequencies,
+    /// Whether there may be private conversations; set before one is committed, never taken back.
+    private: AtomicBool,
 }
 
 impl Store {
@@ -98,12 +110,14 @@ impl Store {
         let database = options.database.clone();
         let opened = tokio::task::spawn_blocking(move || open::open(&options));
         let (connection, identity) = opened.await.doing(Kind::Internal, "open the store")??;
+        let private = organise::has_private(&connection)?;
         Ok(Store(Arc::new(Inner {
             writer: writer::Writer::start(connection)?,
             readers: readers::Readers::new(&database)?,
             identity,
             database,
             frequencies: lexical::Frequencies::default(),
+            private: AtomicBool::new(private),
         })))
     }
 
@@ -148,6 +162,28 @@ impl Store {
         log.push("-wal");
         let bytes = |path: &std::path::Path| path.metadata().map_or(0, |found| found.len());
         (bytes(&self.0.database), bytes(log.as_ref()))
+    }
+
+    /// What a filter lets a search find.
+    fn restriction(&self, filter: &SearchFilter) -> filter::Restriction {
+        filter::Restriction::of(filter, self.private())
+    }
+
+    /// Whether a search with this filter finds everything: nothing is restricted, and nothing is private.
+    pub fn lets_all_through(&self, filter: &SearchFilter) -> bool {
+        filter::lets_all_through(filter) && self.private() == filter::Private::None
+    }
+
+    fn private(&self) -> filter::Private {
+        match self.0.private.load(Ordering::SeqCst) {
+            true => filter::Private::Some,
+            false => filter::Private::None,
+        }
+    }
+
+    /// To be called before a private conversation is committed, so that no search misses it.
+    fn expect_private(&self) {
+        self.0.private.store(true, Ordering::SeqCst);
     }
 
     async fn write<T: Send + 'static>(

@@ -17,6 +17,12 @@ pub struct NewConversation {
     pub project: Option<String>,
     /// The language model it is held with.
     pub model: Option<String>,
+    /// The folder it lies in, as a path; made if it is missing.
+    pub folder: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Whether it is found and recalled from within itself only.
+    pub private: bool,
     /// When it began.
     pub created_at: Timestamp,
     /// The client's own data.

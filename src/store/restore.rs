@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{count, to_json, uid};
-use super::{Store, append, chunks, conversations, memories, names};
+use super::{Store, append, chunks, conversations, memories, names, organise};
 use crate::api::system::Counts;
 use crate::error::Result;
 use crate::model::ChunkRange;
@@ -89,6 +89,9 @@ impl Store {
     /// conversation or parent to belong to is refused with the reason.
     pub async fn restore(&self, batch: RestoreBatch) -> Result<Restored> {
         let RestoreBatch { conversations, messages, memories } = batch;
+        if conversations.iter().any(|conversation| conversation.private) {
+            self.expect_private();
+        }
         let mut restored = Restored::default();
         let messages = in_order(messages, &mut restored);
         let mut records = conversations
@@ -158,7 +161,8 @@ fn restore_conversation(db: &Connection, conversation: &Conversation, restored: 
     }
     db.prepare_cached(
         "INSERT INTO conversation(uid, project_id, client_id, title, model, wanted_head, created_at, updated_at,
-           metadata) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+           metadata, folder_id, pinned, archived, private, copied_conversation, copied_message)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute(params![
         conversation.id.as_bytes(),
@@ -169,8 +173,15 @@ fn restore_conversation(db: &Connection, conversation: &Conversation, restored: 
         conversation.head_message_id.as_ref().map(|id| id.as_bytes()),
         conversation.created_at.as_millis(),
         conversation.updated_at.as_millis(),
-        to_json(conversation.metadata.as_ref())?
+        to_json(conversation.metadata.as_ref())?,
+        organise::folder(db, conversation.folder.as_deref())?,
+        conversation.pinned,
+        conversation.archived,
+        conversation.private,
+        conversation.copied_from.as_ref().map(|from| from.conversation_id.as_bytes()),
+        conversation.copied_from.as_ref().and_then(|from| from.message_id.as_ref()).map(|id| id.as_bytes())
     ])?;
+    organise::add_tags(db, db.last_insert_rowid(), &conversation.tags)?;
     restored.added.conversations += 1;
     Ok(())
 }

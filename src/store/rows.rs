@@ -9,7 +9,8 @@ use super::fault::damaged;
 use super::names::client_of;
 use crate::error::{Error, Result};
 use crate::model::{
-    AnswerStatus, Conversation, ConversationId, Memory, MemoryId, Message, MessageId, Role, Timestamp,
+    AnswerStatus, Conversation, ConversationId, CopiedFrom, Memory, MemoryId, Message, MessageId, Role,
+    Timestamp,
 };
 
 /// `SELECT` of what [`conversation`] reads, from `conversation c`; further columns come behind.
@@ -17,9 +18,12 @@ macro_rules! select_conversation {
     ($rest:literal) => {
         concat!(
             "SELECT c.uid, c.title, p.name, c.model, k.name, k.version, h.uid, c.message_count, c.created_at,
-               c.updated_at, c.metadata, c.id
+               c.updated_at, c.metadata, c.id, f.path, c.pinned, c.archived, c.private, c.copied_conversation,
+               c.copied_message, (SELECT json_group_array(t.name) FROM conversation_tag ct
+                 JOIN tag t ON t.id = ct.tag_id WHERE ct.conversation_id = c.id)
              FROM conversation c LEFT JOIN project p ON p.id = c.project_id
-               LEFT JOIN client k ON k.id = c.client_id LEFT JOIN message h ON h.id = c.head_message_id ",
+               LEFT JOIN client k ON k.id = c.client_id LEFT JOIN message h ON h.id = c.head_message_id
+               LEFT JOIN folder f ON f.id = c.folder_id ",
             $rest
         )
     };
@@ -58,12 +62,24 @@ pub(super) const MESSAGE_NUMBER: usize = 16;
 pub(super) const MEMORY_NUMBER: usize = 12;
 
 pub(super) fn conversation(row: &Row<'_>) -> Result<Conversation> {
+    let mut tags: Vec<String> = json(row, 18)?.unwrap_or_default();
+    tags.sort_by_key(|tag| tag.to_lowercase());
+    let copied_message = row.get::<_, Option<_>>(17)?.map(MessageId::from_bytes);
+    let copied_from = row
+        .get::<_, Option<_>>(16)?
+        .map(|id| CopiedFrom { conversation_id: ConversationId::from_bytes(id), message_id: copied_message });
     Ok(Conversation {
         id: ConversationId::from_bytes(row.get(0)?),
         title: row.get(1)?,
         project: row.get(2)?,
         model: row.get(3)?,
         client: client_of(row, 4)?,
+        folder: row.get(12)?,
+        tags,
+        pinned: row.get(13)?,
+        archived: row.get(14)?,
+        private: row.get(15)?,
+        copied_from,
         head_message_id: row.get::<_, Option<_>>(6)?.map(MessageId::from_bytes),
         message_count: count(row, 7)?,
         created_at: time(row, 8)?,

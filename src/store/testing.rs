@@ -95,6 +95,9 @@ impl Temporary {
             title: Some(title.into()),
             project: project.map(Into::into),
             model: None,
+            folder: None,
+            tags: Vec::new(),
+            private: false,
             created_at: Timestamp::now(),
             metadata: None,
         };

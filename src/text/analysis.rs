@@ -5,7 +5,7 @@ use super::scan::{Role, Tokens};
 use super::stem::stem;
 
 /// Stands before a form that is no stem, so that the same letters never mean both. No token holds it.
-pub(super) const UNSTEMMED: char = '\u{80}';
+pub const UNSTEMMED: char = '\u{80}';
 
 /// The terms of a text, each list separated by spaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

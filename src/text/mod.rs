@@ -12,7 +12,7 @@ mod question;
 mod scan;
 mod stem;
 
-pub use analysis::Analysis;
+pub use analysis::{Analysis, UNSTEMMED};
 pub use fold::fold;
 pub use language::Language;
 pub use marks::{Mark, Marker, block_range};

@@ -281,7 +281,7 @@ async fn what_stands_in_the_conversation_is_not_recalled_into_it() {
     let (_, other) = app.conversation(&["the quokka smiles at dawn"]).await;
     let (own, live) = app.conversation(&["the quokka sleeps at noon", "a quokka eats leaves"]).await;
     let asked = json!({"content": "what does the quokka do all day long?", "conversationId": own});
-    let preview = app.memory.preview(params(asked)).await.unwrap();
+    let preview = app.memory.preview(params(asked), &actor()).await.unwrap();
     let ids: Vec<_> = preview.sources.iter().map(|source| *source.id.as_bytes()).collect();
     assert!(ids.contains(other[0].id.as_bytes()), "{:?}", preview.sources);
     assert!(live.iter().all(|message| !ids.contains(message.id.as_bytes())), "{:?}", preview.sources);

@@ -8,6 +8,7 @@ mod application;
 #[path = "support/brought.rs"]
 mod brought;
 mod chat;
+mod chats;
 mod cli;
 mod config;
 mod conformance;

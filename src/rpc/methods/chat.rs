@@ -13,8 +13,8 @@ pub(super) fn register(module: &mut RpcModule<Context>) -> Result<()> {
     method::<ChatComplete, _, _, _>(module, |context, params, caller| async move {
         context.memory.complete(params, &actor(&caller)).await
     })?;
-    method::<ChatPreviewOf, _, _, _>(module, |context, params, _| async move {
-        context.memory.preview(params).await
+    method::<ChatPreviewOf, _, _, _>(module, |context, params, caller| async move {
+        context.memory.preview(params, &actor(&caller)).await
     })?;
     method::<ChatCancelOf, _, _, _>(module, |context, cancel, _| async move {
         Ok(context.memory.cancel_answer(cancel))

@@ -3,6 +3,7 @@
 mod chat;
 mod data;
 mod event;
+mod organise;
 mod store;
 mod system;
 
@@ -27,6 +28,7 @@ pub fn module(context: Context) -> Result<Methods> {
     let mut module = RpcModule::new(context);
     system::register(&mut module)?;
     store::register(&mut module)?;
+    organise::register(&mut module)?;
     chat::register(&mut module)?;
     data::register(&mut module)?;
     event::register(&mut module)?;

@@ -5,8 +5,8 @@ use jsonrpsee::RpcModule;
 use super::{Context, actor};
 use crate::api::methods::{
     ConversationCreate, ConversationDelete, ConversationGet, ConversationList, ConversationUpdate, MemoryAdd,
-    MemoryDelete, MemoryGet, MemoryList, MemoryUpdate, MessageAppend, MessageDelete, MessageGet, MessageList,
-    MessageUpdate, SearchQuery,
+    MemoryDelete, MemoryGet, MemoryList, MemoryUpdate, MessageAppend, MessageDelete, MessageEdit, MessageGet,
+    MessageList, MessageUpdate, SearchQuery,
 };
 use crate::error::Result;
 use crate::rpc::register::{method, write_method};
@@ -18,7 +18,7 @@ pub(super) fn register(module: &mut RpcModule<Context>) -> Result<()> {
     memories(module)?;
     method::<SearchQuery, _, _, _>(
         module,
-        |context, params, _| async move { context.memory.search(params).await },
+        |context, params, _| async move { context.memory.query(params).await },
     )
 }
 
@@ -51,6 +51,9 @@ fn messages(module: &mut RpcModule<Context>) -> Result<()> {
         module,
         |context, list, _| async move { context.memory.messages(list).await },
     )?;
+    write_method::<MessageEdit, _, _, _>(module, |context, edit, caller| async move {
+        context.memory.edit_message(edit, &actor(&caller)).await
+    })?;
     write_method::<MessageUpdate, _, _, _>(module, |context, update, caller| async move {
         context.memory.update_message(update, &actor(&caller)).await
     })?;

@@ -40,9 +40,9 @@ pub(super) mod constants {
 pub(super) use common::{newest_memories_sql, newest_messages_sql};
 #[cfg(test)]
 pub(super) use hits::message_at;
-pub(super) use postings::Frequencies;
 #[cfg(test)]
 pub(super) use postings::PLACES;
+pub(super) use postings::{Frequencies, any_form, quoted};
 use score::{Corpus, Entry, Word};
 
 /// Words that are searched at most.
@@ -106,7 +106,8 @@ impl Store {
     /// Searches by words, regardless of case, accents and endings. Memories that have expired or were superseded are
     /// not found.
     pub async fn lexical(&self, query: LexicalQuery) -> Result<LexicalResult> {
-        self.run(Search::new(query)).await
+        let restriction = self.restriction(&query.filter);
+        self.run(Search::new(query, restriction)).await
     }
 
     /// How much every word of a text tells: by its bytes, the more the fewer texts hold it; a word that tells nothing
@@ -136,7 +137,8 @@ impl Store {
     /// As if no word were rare enough to be read.
     #[cfg(test)]
     pub(super) async fn lexical_of_common_words(&self, query: LexicalQuery) -> Result<LexicalResult> {
-        self.run(Search { budget: Some(0), ..Search::new(query) }).await
+        let restriction = self.restriction(&query.filter);
+        self.run(Search { budget: Some(0), ..Search::new(query, restriction) }).await
     }
 
     async fn run(&self, search: Search) -> Result<LexicalResult> {
@@ -189,8 +191,8 @@ struct Ranked {
 }
 
 impl Search {
-    fn new(query: LexicalQuery) -> Self {
-        let LexicalQuery { text, weights, filter, limit } = query;
+    fn new(query: LexicalQuery, restriction: Restriction) -> Self {
+        let LexicalQuery { text, weights, filter: _, limit } = query;
         let Question { words, left_out, sequence } = Question::of(&text);
         let weigh =
             |word: &QuestionWord| weights.get(&word.form).copied().filter(|w| w.is_finite()).unwrap_or(1.0);
@@ -205,7 +207,7 @@ impl Search {
             words: kept.iter().map(|old| words[*old].clone()).collect(),
             weights: kept.iter().map(|old| weights[*old]).collect(),
             left_out,
-            restriction: Restriction::of(&filter),
+            restriction,
             limit,
             budget: None,
         }

@@ -104,7 +104,7 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// The word as a query of full text: any of its stems, taken literally.
-pub(super) fn any_form(word: &QuestionWord) -> String {
+pub(crate) fn any_form(word: &QuestionWord) -> String {
     let terms = word.stems.iter().map(|term| match term {
         Term::Whole(term) => quoted(term),
         Term::Beginning(term) => quoted(term) + "*",
@@ -112,7 +112,8 @@ pub(super) fn any_form(word: &QuestionWord) -> String {
     format!("({})", terms.collect::<Vec<_>>().join(" OR "))
 }
 
-fn quoted(term: &str) -> String {
+/// The term as a string of the query language, which takes everything in it literally.
+pub(crate) fn quoted(term: &str) -> String {
     format!("\"{}\"", term.replace('"', "\"\""))
 }
 

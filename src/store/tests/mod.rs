@@ -2,15 +2,20 @@
 
 mod context;
 mod durability;
+mod find;
 mod invariants;
 mod lexical;
+mod listing;
 mod memories;
 mod naive;
+mod organise;
 mod plans;
+mod privacy;
 mod queue;
 mod records;
 mod restore;
 mod spaces;
 mod speed;
+mod tree;
 mod upgrade;
 mod writer;

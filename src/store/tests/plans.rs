@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use crate::api::organise::ConversationFilter;
 use crate::api::search::SearchFilter;
 use crate::model::ConversationId;
-use crate::store::context;
-use crate::store::filter::{Condition, Restriction};
+use crate::store::filter::{Condition, Private, Restriction};
 use crate::store::testing::{Temporary, append, said, store};
 use crate::store::{
-    chunks, conversations, filter, hydrate, jobs, lexical, memories, messages, queue, reconcile,
+    chunks, context, filter, find, hydrate, jobs, lexical, listing, memories, messages, organise, queue,
+    reconcile, tree, usage,
 };
 
 fn plan(store: &Temporary, sql: &str) -> String {
@@ -45,8 +46,15 @@ async fn lists_and_the_queue_use_their_indexes() {
 
 fn check_lists_and_queue(store: &Temporary) {
     let cases = [
-        (conversations::LIST, "conversation_by_update (updated_at<"),
-        (conversations::LIST_PROJECT, "conversation_by_project (project_id=? AND updated_at<"),
+        (tree::CHILDREN, "message_by_parent (parent_id=? AND rowid>?)"),
+        (tree::CHILDREN_BACK, "message_by_parent (parent_id=? AND rowid<?)"),
+        (tree::ROOTS, "message_roots (conversation_id=? AND rowid>?)"),
+        (tree::ROOTS_BACK, "message_roots (conversation_id=? AND rowid<?)"),
+        (organise::TAGS, "(key>?)"),
+        (organise::FOLDERS, "(path>?)"),
+        (organise::REFILE, "conversation_by_folder (folder_id=?)"),
+        (organise::SUBTREE, "(path>? AND path<?)"),
+        (chunks::PRIVATE, "conversation_private"),
         (messages::LIST, "(conversation_id=? AND seq>?)"),
         (messages::LIST_BACK, "(conversation_id=? AND seq<?)"),
         (messages::REPARENT, "message_by_parent (parent_id=?)"),
@@ -73,8 +81,18 @@ fn check_lists_and_queue(store: &Temporary) {
         let plan = plan(store, sql);
         assert!(plan.contains(expected), "{sql}\n{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
-        assert!(!plan.contains("SCAN"), "{sql}\n{plan}");
+        let is_scan = |line: &str| {
+            // the few private ones stand alone in their index
+            line.starts_with("SCAN") && !line.contains("USING INDEX conversation_private")
+        };
+        assert!(!plan.lines().any(is_scan), "{sql}\n{plan}");
     }
+    check_listings(store);
+    // a branch's descendants are found in the index alone
+    let below = plan(store, tree::NEWEST_BELOW);
+    assert!(below.contains("USING COVERING INDEX message_by_parent (parent_id=?)"), "{below}");
+    let used = plan(store, &usage::used_sql(""));
+    assert!(used.contains("message_by_time (created_at>") && !used.contains("TEMP B-TREE"), "{used}");
     // these go through the few rows of a partial index
     for (sql, index) in [
         (queue::RECLAIM, "embed_job_leased"),
@@ -86,6 +104,50 @@ fn check_lists_and_queue(store: &Temporary) {
     }
 }
 
+/// Along the index of times without sorting, or from a few without reading the others.
+fn check_listings(store: &Temporary) {
+    let everything = ConversationFilter {
+        query: Some("word".into()),
+        client: Some("test".into()),
+        folder: Some("a/b".into()),
+        tags: vec!["t".into()],
+        pinned: Some(true),
+        ..ConversationFilter::default()
+    };
+    let in_project = ConversationFilter { project: Some("p".into()), ..everything.clone() };
+    for (filter, index) in [
+        (ConversationFilter::default(), "conversation_by_update (archived=? AND updated_at>"),
+        (everything.clone(), "conversation_by_update (archived=? AND updated_at>"),
+        (in_project, "conversation_by_project (project_id=? AND archived=? AND updated_at>"),
+    ] {
+        let sql = listing::Query::of(&filter).sql(None);
+        let plan = plan(store, &sql);
+        let first = plan.lines().next().unwrap_or_default().replace("COVERING ", "");
+        assert!(first.starts_with(&format!("SEARCH c USING INDEX {index}")), "{sql}\n{plan}");
+        assert!(!plan.contains("TEMP B-TREE FOR ORDER BY"), "{sql}\n{plan}");
+    }
+    let few = listing::Query::of(&everything);
+    let leads = [
+        "SCAN f VIRTUAL TABLE",
+        "SEARCH f USING COVERING INDEX conversation_tag_by_tag (tag_id=?)",
+        "SEARCH f USING COVERING INDEX conversation_by_folder (folder_id=?)",
+        "SCAN f USING COVERING INDEX conversation_pinned",
+        "SEARCH f USING COVERING INDEX conversation_by_client (client_id=?)",
+    ];
+    assert_eq!(few.n_sources(), leads.len());
+    for (place, lead) in leads.into_iter().enumerate() {
+        let sql = few.sql(Some(place));
+        let plan = plan(store, &sql);
+        assert!(plan.starts_with(lead), "{sql}\n{plan}");
+        assert!(plan.contains("SEARCH c USING INTEGER PRIMARY KEY"), "{sql}\n{plan}");
+    }
+    // an index other than 0 is a step to the word instead of a walk over all
+    let word = plan(store, find::WORD_FROM);
+    assert!(!word.contains("VIRTUAL TABLE INDEX 0:"), "{word}");
+    let newest = plan(store, &find::newest_sql(" AND c.archived = 0"));
+    assert!(newest.starts_with("SCAN words") && !newest.contains("TEMP B-TREE"), "{newest}");
+}
+
 #[tokio::test]
 async fn full_text_leads_and_sorts_by_itself() {
     let store = store().await;
@@ -94,7 +156,7 @@ async fn full_text_leads_and_sorts_by_itself() {
         conversation_id: Some(ConversationId::new()),
         ..SearchFilter::default()
     };
-    let restricted = Restriction::of(&filter);
+    let restricted = Restriction::of(&filter, Private::Some);
     let none = Condition::default();
     let messages = restricted.messages.as_ref().unwrap();
     for condition in [&none, messages] {
@@ -104,7 +166,7 @@ async fn full_text_leads_and_sorts_by_itself() {
         assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
     }
     let anywhere = SearchFilter { project: Some("p".into()), ..SearchFilter::default() };
-    let memories = Restriction::of(&anywhere).memories.unwrap();
+    let memories = Restriction::of(&anywhere, Private::Some).memories.unwrap();
     let sql = lexical::newest_memories_sql(&memories);
     let found = plan(&store, &sql);
     assert!(

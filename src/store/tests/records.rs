@@ -2,7 +2,8 @@
 
 use crate::api::conversation::{ConversationList, ConversationUpdate};
 use crate::api::limits::MAX_CONTENT_BYTES;
-use crate::api::message::{MessageList, MessageUpdate};
+use crate::api::message::{MessageList, MessagePath, MessageUpdate};
+use crate::api::organise::ConversationFilter;
 use crate::api::system::Counts;
 use crate::api::{Cursor, Patch};
 use crate::error::Kind;
@@ -24,6 +25,9 @@ fn new_conversation(id: ConversationId) -> NewConversation {
         title: Some("Título".into()),
         project: Some("casa".into()),
         model: None,
+        folder: None,
+        tags: Vec::new(),
+        private: false,
         created_at: Timestamp::from_millis(1_000),
         metadata: Some(metadata("k")),
     }
@@ -46,7 +50,14 @@ fn source() -> Source {
 }
 
 fn list_of(conversation: ConversationId) -> MessageList {
-    MessageList { conversation_id: conversation, newest_first: false, limit: None, cursor: None }
+    MessageList {
+        conversation_id: conversation,
+        path: MessagePath::All,
+        parent_id: Patch::Keep,
+        newest_first: false,
+        limit: None,
+        cursor: None,
+    }
 }
 
 #[tokio::test]
@@ -327,7 +338,9 @@ async fn lists_go_page_by_page_in_order() {
     }
     let list = async |project: Option<&str>| {
         let pages = pages(|cursor| async {
-            let list = ConversationList { project: project.map(Into::into), limit: Some(3), cursor };
+            let filter =
+                ConversationFilter { project: project.map(Into::into), ..ConversationFilter::default() };
+            let list = ConversationList { filter, limit: Some(3), cursor };
             store.conversations(list).await.unwrap()
         });
         pages

@@ -3,6 +3,7 @@
 use crate::api::Patch;
 use crate::api::conversation::ConversationUpdate;
 use crate::api::message::MessageUpdate;
+use crate::api::organise::Change;
 use crate::api::system::Counts;
 use crate::model::{Conversation, ConversationId, Memory, Message, MessageId, Role};
 use crate::store::testing::{Temporary, append, fact, recorded, said, store, whole};
@@ -62,6 +63,15 @@ async fn history() -> Temporary {
         metadata: Patch::Keep,
     };
     store.update_conversation(head).await.unwrap();
+    let change = Change {
+        pinned: Some(true),
+        archived: Some(true),
+        private: Some(true),
+        folder: Patch::Set("a/b".into()),
+        add_tags: vec!["Zebra".into(), "ação".into()],
+        ..Change::default()
+    };
+    store.organise(vec![c], change).await.unwrap();
     let d = store.conversation_of("two", None).await;
     let source = store.say(d, "x").await.id;
     store.conversation_of("empty", None).await;

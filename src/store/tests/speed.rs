@@ -23,6 +23,9 @@ async fn begin(store: &Store) -> ConversationId {
         title: None,
         project: None,
         model: None,
+        folder: None,
+        tags: Vec::new(),
+        private: false,
         created_at: crate::model::Timestamp::now(),
         metadata: None,
     };

@@ -2,8 +2,9 @@
 
 use rusqlite::Connection;
 
+use crate::api::organise::ConversationFilter;
 use crate::store::migrate::{MIGRATIONS, migrate};
-use crate::store::testing::{Temporary, options};
+use crate::store::testing::{Temporary, append, options, said};
 use crate::store::{Item, LexicalQuery, Store};
 use crate::text::ANALYSIS_VERSION;
 
@@ -64,4 +65,44 @@ async fn the_full_text_of_another_analysis_is_made_anew() {
     assert_eq!(found(&store, "reunião").await.len(), 2);
     store.check_words();
     assert_eq!(store.number("SELECT analysis FROM store"), ANALYSIS_VERSION);
+}
+
+/// As the first release wrote them.
+const FIRST_DATA: &str = "
+  INSERT INTO project(name) VALUES('/home/ana/site');
+  INSERT INTO client(name, version) VALUES('vscode', '1');
+  INSERT INTO conversation(uid, project_id, client_id, title, head_message_id, next_seq, message_count, created_at, updated_at)
+    VALUES(x'0192d3a4000070008000000000000001', 1, 1, 'Deploy às dez', 2, 3, 2, 1000, 2000),
+          (x'0192d3a4000070008000000000000002', NULL, NULL, NULL, NULL, 1, 0, 1000, 1500);
+  INSERT INTO message(uid, conversation_id, seq, parent_id, client_id, role, created_at, content)
+    VALUES(x'0192d3a4000070008000000000000011', 1, 1, NULL, 1, 1, 1000, 'when is the deadline?'),
+          (x'0192d3a4000070008000000000000012', 1, 2, 1, 1, 2, 2000, 'on friday');
+  INSERT INTO chunk(message_id, place, start_byte, end_byte) VALUES(1, 0, 0, 21), (2, 0, 0, 9);
+  INSERT INTO memory(uid, kind, created_at, updated_at, content)
+    VALUES(x'0192d3a4000070008000000000000021', 'fact', 1000, 1000, 'tea, not coffee');";
+
+#[tokio::test]
+async fn a_database_of_the_first_release_keeps_all_it_holds() {
+    let folder = old(1, FIRST_DATA);
+    let options = options(folder.path());
+    let store = Store::open(options.clone()).await.unwrap();
+    assert_eq!(std::fs::read_dir(&options.backups).unwrap().count(), 1, "copied before it was changed");
+    let counts = store.counts().await.unwrap();
+    assert_eq!((counts.conversations, counts.messages, counts.memories, counts.chunks), (2, 2, 1, 2));
+    let everything = ConversationFilter::default();
+    let (ids, _) = store.conversation_ids(everything, None, 9).await.unwrap();
+    let first = store.conversation(ids[0]).await.unwrap();
+    assert_eq!(first.title.as_deref(), Some("Deploy às dez"));
+    assert_eq!((first.pinned, first.archived, first.private, first.folder, first.tags), Default::default());
+    // what was there is found in the new ways too
+    let typed = ConversationFilter { query: Some("as de".into()), ..ConversationFilter::default() };
+    assert_eq!(store.find_conversations(typed, 9).await.unwrap().len(), 1);
+    let typed = ConversationFilter { query: Some("dead".into()), ..ConversationFilter::default() };
+    assert_eq!(store.find_conversations(typed, 9).await.unwrap().len(), 1);
+    assert_eq!(found(&store, "deadline").await, [Item::Message(1)]);
+    // and it goes on
+    let appended = store.append(append(first.id, vec![said("more")])).await.unwrap();
+    assert_eq!(appended.messages[0].seq, 3);
+    store.close().await.unwrap();
+    Store::open(options).await.unwrap();
 }

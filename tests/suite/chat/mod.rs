@@ -1,6 +1,7 @@
 //! Chat over the socket of a real daemon: what the model sees, what the client hears, and what is kept however it ends.
 
 mod answers;
+mod branches;
 mod ends;
 mod failures;
 mod real;

@@ -81,8 +81,12 @@ pub fn outline(readout: &Readout) -> String {
             Record::Conversation(it) => {
                 let client = it.client.as_ref().map(|client| format!("{} {}", client.name, client.version));
                 let metadata = it.metadata.clone().map(serde_json::Value::Object).unwrap_or_default();
+                let folder = it.folder.as_ref().map(|folder| format!(" in {folder}")).unwrap_or_default();
+                let tags: String = it.tags.iter().map(|tag| format!(" #{tag}")).collect();
+                let pinned = if it.pinned { " pinned" } else { "" };
+                let archived = if it.archived { " archived" } else { "" };
                 format!(
-                    "{:?} project {} model {} client {} head {} {} to {} {metadata}\n",
+                    "{:?} project {} model {} client {} head {} {} to {}{folder}{tags}{pinned}{archived} {metadata}\n",
                     it.title.as_deref().unwrap_or("-"),
                     it.project.as_deref().unwrap_or("-"),
                     it.model.as_deref().unwrap_or("-"),
