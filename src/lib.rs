@@ -8,7 +8,7 @@
 //! 3  memory   setup                client    the application's verbs, what they need | the typed client
 //! 2  store   index   embed   llm   exchange  engines; siblings never use each other
 //! 1  config   api                            settings, the contract
-//! 0  error   model   paths   text            plain data, places on disk, words
+//! 0  error   model   paths   secrets   text  plain data, places on disk, what must not be kept, words
 //! ```
 
 pub mod api;
@@ -25,6 +25,7 @@ pub mod memory;
 pub mod model;
 pub mod paths;
 pub mod rpc;
+pub mod secrets;
 pub mod setup;
 pub mod store;
 pub mod text;

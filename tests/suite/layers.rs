@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The modules from the ground up. A module uses only lines above its own, never a neighbour.
 const LAYERS: &[&[&str]] = &[
     &["error"],
-    &["model", "paths", "text"],
+    &["model", "paths", "secrets", "text"],
     &["config", "api"],
     &["store", "index", "embed", "llm", "exchange"],
     &["memory", "setup", "client"],
