@@ -28,7 +28,14 @@ pub fn keeping_until_restart(running: &Config, new: &Config) -> Result<Config> {
     let (running, mut kept) = (sections(running)?, sections(new)?);
     for key in KEYS.iter().filter(|key| key.applies == Applies::OnRestart) {
         let (section, name) = key.parts();
-        let Some(Value::Dict(_, entries)) = kept.get_mut(section) else { continue };
+        let Some(entries) =
+            section.split('.').try_fold(&mut kept, |within, part| match within.get_mut(part) {
+                Some(Value::Dict(_, entries)) => Some(entries),
+                _ => None,
+            })
+        else {
+            continue;
+        };
         match value(&running, key) {
             Some(value) => entries.insert(name.into(), value.clone()),
             None => entries.remove(name),
@@ -43,9 +50,11 @@ fn sections(config: &Config) -> Result<Dict> {
     value.into_dict().ok_or_else(|| Error::internal("the settings are no table"))
 }
 
-fn value<'a>(sections: &'a Dict, key: &Key) -> Option<&'a Value> {
+/// The value of `key` in the sections, some of which lie in others.
+pub(super) fn value<'a>(sections: &'a Dict, key: &Key) -> Option<&'a Value> {
     let (section, name) = key.parts();
-    sections.get(section)?.as_dict()?.get(name)
+    let entries = section.split('.').try_fold(sections, |within, part| within.get(part)?.as_dict())?;
+    entries.get(name)
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
 //! `config.toml`: reads it with line numbers, and changes one key without touching the rest.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::ops::Range;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use figment::value::Value;
+use figment::value::{Dict, Value};
 use toml_edit::{Document, DocumentMut, Item, Table, TableLike};
 
 use super::keys::{Expects, Key, whole};
-use super::load::{mistaken, unknown};
+use super::load::{refused, unknown};
 use crate::error::{Doing, Error, Kind, Result};
 
 /// What a config file may be long at most; a mistaken path to a large file must not fill the memory.
@@ -54,22 +55,25 @@ pub(super) fn values(file: &Path, text: &str) -> Result<Vec<FileValue>> {
     })?;
 
     let mut found = vec![];
-    for (section, item) in document.as_table().iter() {
-        let span = document.as_table().key(section).and_then(|key| key.span());
-        let Some(table) = item.as_table_like() else {
-            return Err(unknown(section, &place(span).1));
-        };
-        let names_section = |key: &Key| key.parts().0 == section;
-        if table.is_empty() && !super::KEYS.iter().any(names_section) {
-            return Err(unknown(section, &place(span).1));
-        }
+    let mut open: VecDeque<(String, &dyn TableLike)> =
+        VecDeque::from([(String::new(), document.as_table() as _)]);
+    while let Some((section, table)) = open.pop_front() {
         for (name, item) in table.iter() {
             let (line, place) = place(table.key(name).and_then(|key| key.span()));
-            let dotted = format!("{section}.{name}");
-            let key = Key::find(&dotted).ok_or_else(|| unknown(&dotted, &place))?;
-            let value = scalar(item).and_then(|value| key.expects.accept(value));
-            let value = value.ok_or_else(|| mistaken(key, &shown(item), &place))?;
-            found.push(FileValue { key, value, line });
+            let dotted = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
+            match (Key::find(&dotted), item.as_table_like()) {
+                (Some(key), _) => {
+                    let value = plain(item);
+                    let taken = value.clone().and_then(|value| key.expects.accept(value));
+                    let value = taken.ok_or_else(|| refused(key, value.as_ref(), &shown(item), &place))?;
+                    found.push(FileValue { key, value, line });
+                }
+                // an empty section says nothing, but its name must be one
+                (None, Some(inner)) if !inner.is_empty() || is_section(&dotted) => {
+                    open.push_back((dotted, inner))
+                }
+                (None, _) => return Err(unknown(&dotted, &place)),
+            }
         }
     }
     Ok(found)
@@ -82,22 +86,40 @@ pub(super) fn text_value(text: &str, section: &str, name: &str) -> Option<String
     (!found.is_empty()).then(|| found.to_owned())
 }
 
+fn is_section(name: &str) -> bool {
+    let below = |key: &Key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    super::KEYS.iter().any(below)
+}
+
 /// Sets `name` ("embed.model") in the config file, leaving comments and order as they are; creates file and folder
 /// where they are missing. The file is replaced in one step, so no reader sees half of it.
 ///
 /// Errors: no such key, a value that it does not take, a file that is not valid as it is, no permission.
 pub fn set_key(file: &Path, name: &str, value: &str) -> Result<()> {
     let key = Key::find(name).ok_or_else(|| unknown(name, "set"))?;
-    let parsed = key.expects.parse(value).ok_or_else(|| mistaken(key, &format!("{value:?}"), "set"))?;
+    if matches!(key.expects, Expects::Each(_)) {
+        let error = Error::new(Kind::Config, format!("set: {} is a table of names", key.name));
+        return Err(error.hint(format!("write it into {} below [{}]", file.display(), key.name)));
+    }
+    let parsed = key.expects.parse(value);
+    let parsed = parsed.ok_or_else(|| refused(key, Some(&value.into()), &format!("{value:?}"), "set"))?;
     let text = read(file)?.unwrap_or_default();
     values(file, &text)?;
     let mut document: DocumentMut =
         text.parse().doing(Kind::Config, format!("read the config file {}", file.display()))?;
 
     let (section, name) = key.parts();
-    let section = document.entry(section).or_insert_with(|| Item::Table(Table::new()));
-    let section = section.as_table_like_mut().ok_or_else(|| Error::internal("a section is no table"))?;
-    put(section, name, to_toml(key.expects, &parsed, value));
+    let mut within: &mut dyn TableLike = document.as_table_mut();
+    for part in section.split('.') {
+        let made = within.entry(part).or_insert_with(|| {
+            let mut table = Table::new();
+            // a section that only holds others needs no line of its own
+            table.set_implicit(true);
+            Item::Table(table)
+        });
+        within = made.as_table_like_mut().ok_or_else(|| Error::internal("a section is no table"))?;
+    }
+    put(within, name, to_toml(key.expects, &parsed, value));
     replace(file, &document.to_string())
 }
 
@@ -139,8 +161,12 @@ fn replace(file: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The plain value of an item; None for arrays, tables and times, which no setting takes.
-fn scalar(item: &Item) -> Option<Value> {
+/// The plain value of an item, or a table of such; None for arrays and times, which no setting takes.
+fn plain(item: &Item) -> Option<Value> {
+    if let Some(table) = item.as_table_like() {
+        let entry = |(name, item): (&str, &Item)| Some((name.to_owned(), plain(item)?));
+        return table.iter().map(entry).collect::<Option<Dict>>().map(Value::from);
+    }
     match item.as_value()? {
         toml_edit::Value::String(text) => Some(Value::from(text.value().as_str())),
         toml_edit::Value::Integer(number) => Some(Value::from(*number.value())),
@@ -187,6 +213,13 @@ mod tests {
         );
         check("embed.threads = 1\n", "embed.niceness", "3", "embed.threads = 1\nembed.niceness = 3\n");
         check(
+            "[memory]\n",
+            "memory.extract.enabled",
+            "true",
+            "[memory]\n\n[memory.extract]\nenabled = true\n",
+        );
+        check("", "prompts.pt.title", "x", "[prompts.pt]\ntitle = \"x\"\n");
+        check(
             "embed = { threads = 1 }\n",
             "embed.enabled",
             "false",
@@ -203,6 +236,8 @@ mod tests {
             ("", "embed.threads", "0"),
             ("", "embed.thread", "1"),
             ("[embed]\nthreads = \"x\"\n", "embed.niceness", "1"),
+            ("", "secrets.projects", "off"),
+            ("", "prompts.en.title", "{x}"),
         ] {
             std::fs::write(&file, text).unwrap();
             assert_eq!(set_key(&file, key, value).unwrap_err().kind(), Kind::Config);

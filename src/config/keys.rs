@@ -2,12 +2,13 @@
 
 use figment::value::Value;
 
+use super::template;
 use Applies::{AtOnce, OnRestart};
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
-    /// "section.key".
+    /// "section.key"; a section may lie in another: "memory.extract.enabled".
     pub name: &'static str,
     /// What it takes.
     pub expects: Expects,
@@ -34,6 +35,10 @@ pub enum Expects {
     Number(f64, f64),
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// A table of names, each with one of these words.
+    Each(&'static [&'static str]),
+    /// A text that may have these placeholders.
+    Template(&'static [&'static str]),
 }
 
 /// When a changed setting counts.
@@ -68,13 +73,30 @@ pub const KEYS: &[Key] = &[
     key("chat.temperature", Expects::Number(0.0, 2.0), AtOnce),
     key("chat.first_token_timeout_seconds", Expects::Whole(1, MAX_SECONDS), AtOnce),
     key("chat.token_timeout_seconds", Expects::Whole(1, MAX_SECONDS), AtOnce),
+    key("chat.summarize", Expects::Switch, AtOnce),
     key("recall.limit", Expects::Whole(0, 200), AtOnce),
+    key("recall.standing_share", Expects::Number(0.0, 1.0), AtOnce),
     key("recall.recent_share", Expects::Number(0.0, 1.0), AtOnce),
     key("recall.recalled_share", Expects::Number(0.0, 1.0), AtOnce),
     key("rerank.path", Expects::Path, AtOnce),
     key("rerank.candidates", Expects::Whole(1, 200), AtOnce),
+    key("memory.extract.enabled", Expects::Switch, AtOnce),
+    key("memory.extract.tokens_per_day", Expects::Whole(0, MAX_TOKENS), AtOnce),
+    key("secrets.mode", Expects::OneOf(SECRET_MODES), AtOnce),
+    key("secrets.projects", Expects::Each(SECRET_MODES), AtOnce),
+    key("prompts.en.answer", Expects::Template(&["today"]), AtOnce),
+    key("prompts.en.summary", Expects::Template(&["words"]), AtOnce),
+    key("prompts.en.extract", Expects::Template(&["today"]), AtOnce),
+    key("prompts.en.title", Expects::Template(&["characters"]), AtOnce),
+    key("prompts.en.tags", Expects::Template(&["tags"]), AtOnce),
+    key("prompts.pt.answer", Expects::Template(&["today"]), AtOnce),
+    key("prompts.pt.summary", Expects::Template(&["words"]), AtOnce),
+    key("prompts.pt.extract", Expects::Template(&["today"]), AtOnce),
+    key("prompts.pt.title", Expects::Template(&["characters"]), AtOnce),
+    key("prompts.pt.tags", Expects::Template(&["tags"]), AtOnce),
 ];
 
+const SECRET_MODES: &[&str] = &["mask", "report", "off"];
 /// Ten years: what is longer is a mistake, and would overflow a deadline.
 const MAX_SECONDS: i64 = 10 * 365 * 24 * 3600;
 /// More than any model has, and it fits a `u32`.
@@ -94,7 +116,7 @@ impl Key {
 
     /// Section and key.
     pub fn parts(&self) -> (&'static str, &'static str) {
-        self.name.split_once('.').unwrap_or(("", self.name))
+        self.name.rsplit_once('.').unwrap_or(("", self.name))
     }
 
     /// The name that comes nearest to a mistyped one, if one comes near: in full, or only its last part.
@@ -122,6 +144,8 @@ impl Expects {
             Expects::Whole(least, most) => format!("a whole number from {least} to {most}"),
             Expects::Number(least, most) => format!("a number from {least} to {most}"),
             Expects::OneOf(words) => format!("one of \"{}\"", words.join("\", \"")),
+            Expects::Each(words) => format!("a table of names, each \"{}\"", words.join("\" or \"")),
+            Expects::Template(_) => "a text".into(),
         }
     }
 
@@ -142,6 +166,10 @@ impl Expects {
         let text = value.as_str().unwrap_or_default();
         let good = match *self {
             Expects::Text | Expects::Path => !text.trim().is_empty(),
+            Expects::Template(known) => !text.trim().is_empty() && template::problem(text, known).is_none(),
+            Expects::Each(words) => value.as_dict().is_some_and(|entries| {
+                entries.values().all(|word| word.as_str().is_some_and(|word| words.contains(&word)))
+            }),
             Expects::SocketPath => !text.trim().is_empty() && text.len() <= MAX_SOCKET_PATH_BYTES,
             Expects::Url => {
                 let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
@@ -169,7 +197,7 @@ pub(super) fn whole(value: &Value) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, Prompts, Templates};
 
     /// A config in which nothing is unset, so that every field is seen.
     fn full() -> Config {
@@ -183,19 +211,32 @@ mod tests {
         config.chat.openai_key_file = Some("/k".into());
         config.chat.context_tokens = Some(4096);
         config.chat.temperature = Some(0.5);
+        let texts = Templates {
+            answer: Some("a".into()),
+            summary: Some("s".into()),
+            extract: Some("e".into()),
+            title: Some("t".into()),
+            tags: Some("t".into()),
+        };
+        config.prompts = Prompts { en: texts.clone(), pt: texts };
         config
     }
 
     #[test]
     fn the_table_names_every_setting_and_takes_its_defaults() {
-        let Value::Dict(_, sections) = Value::serialize(full()).unwrap() else { panic!("not a table") };
+        let mut open = vec![(String::new(), Value::serialize(full()).unwrap())];
         let mut fields = vec![];
-        for (section, value) in sections {
+        while let Some((section, value)) = open.pop() {
             for (name, value) in value.into_dict().unwrap() {
-                let name = format!("{section}.{name}");
-                let key = Key::find(&name).unwrap_or_else(|| panic!("{name} is not in KEYS"));
-                assert!(key.expects.accept(value).is_some(), "{name} does not take its own default");
-                fields.push(name);
+                let name = if section.is_empty() { name } else { format!("{section}.{name}") };
+                match Key::find(&name) {
+                    Some(key) => {
+                        assert!(key.expects.accept(value).is_some(), "{name} does not take its own default");
+                        fields.push(name);
+                    }
+                    None if value.as_dict().is_some() => open.push((name, value)),
+                    None => panic!("{name} is not in KEYS"),
+                }
             }
         }
         for key in KEYS {
@@ -225,6 +266,9 @@ mod tests {
         check("chat.model", "7", true);
         check("chat.model", " ", false);
         check("socket.path", &"s".repeat(108), false);
+        check("prompts.en.answer", "Today is {today}, {{really}}.", true);
+        check("prompts.en.answer", "Today is {day}.", false);
+        check("secrets.projects", "off", false);
     }
 
     #[test]

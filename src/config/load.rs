@@ -9,7 +9,7 @@ use figment::{Figment, Metadata, Profile, Provider, providers::Serialized};
 
 use super::file::{self, FileValue};
 use super::keys::{Expects, Key};
-use super::{ChatProvider, Config};
+use super::{ChatProvider, Config, template};
 use crate::error::{Error, Kind, Result};
 use crate::paths::Paths;
 
@@ -157,14 +157,29 @@ pub(super) fn unknown(name: &str, place: &str) -> Error {
     })
 }
 
+/// The error of a value that `key` does not take: as [`mistaken`], or what is wrong with a template.
+pub(super) fn refused(key: &Key, value: Option<&Value>, found: &str, place: &str) -> Error {
+    let text = value.and_then(Value::as_str);
+    let problem = match (key.expects, text) {
+        (Expects::Template(known), Some(text)) => template::problem(text, known),
+        _ => None,
+    };
+    match problem {
+        Some(problem) => {
+            Error::new(Kind::Config, format!("{place}: {} {}", key.name, problem.found)).hint(problem.hint)
+        }
+        None => mistaken(key, found, place),
+    }
+}
+
 /// "config.toml:3: embed.threads is \"two\", but must be a whole number from 1 to 256"
-pub(super) fn mistaken(key: &Key, found: &str, place: &str) -> Error {
+fn mistaken(key: &Key, found: &str, place: &str) -> Error {
     let expected = key.expects.described();
     Error::new(Kind::Config, format!("{place}: {} is {found}, but must be {expected}", key.name))
 }
 
 fn spelled(key: &Key, text: &str, place: &str) -> Result<Value> {
-    key.expects.parse(text).ok_or_else(|| mistaken(key, &format!("{text:?}"), place))
+    key.expects.parse(text).ok_or_else(|| refused(key, Some(&text.into()), &format!("{text:?}"), place))
 }
 
 /// The setting that a variable means: `NOSSO_EMBED__THREADS` is `embed.threads`. Variables without the double
@@ -174,8 +189,10 @@ fn key_of_variable(name: &str) -> Result<Option<&'static Key>> {
     if let Some((_, key)) = SHORTHANDS.iter().find(|(short, _)| *short == name) {
         return Ok(Key::find(key));
     }
-    let Some((section, key)) = rest.split_once("__") else { return Ok(None) };
-    let dotted = format!("{}.{}", section.to_lowercase(), key.to_lowercase());
+    if !rest.contains("__") {
+        return Ok(None);
+    }
+    let dotted = rest.to_lowercase().replace("__", ".");
     Key::find(&dotted).map(Some).ok_or_else(|| unknown(&dotted, name))
 }
 
@@ -221,8 +238,13 @@ impl<'a> Layer<'a> {
             _ => value,
         };
         let (section, name) = key.parts();
-        let section = self.sections.entry(section.into()).or_insert_with(|| Value::from(Dict::new()));
-        if let Value::Dict(_, entries) = section {
+        let entries = section.split('.').try_fold(&mut self.sections, |within, part| {
+            match within.entry(part.into()).or_insert_with(|| Value::from(Dict::new())) {
+                Value::Dict(_, entries) => Some(entries),
+                _ => None,
+            }
+        });
+        if let Some(entries) = entries {
             entries.insert(name.into(), value);
         }
         self.origins.insert(key.name, origin);

@@ -9,6 +9,8 @@ mod keys;
 mod load;
 mod settings;
 mod show;
+mod tasks;
+pub mod template;
 
 pub use change::{Change, changes, keeping_until_restart};
 pub use file::set_key;
@@ -17,3 +19,4 @@ pub use load::{Flags, Loaded, Origin, load, socket_in_broken_file};
 pub use settings::{
     Chat, ChatProvider, Config, Durability, Embed, Log, LogFormat, Recall, Rerank, Socket, Storage,
 };
+pub use tasks::{Extract, Memories, Prompts, SecretMode, Secrets, Templates};

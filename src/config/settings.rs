@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::tasks::{Memories, Prompts, Secrets};
+
 /// All settings. A key that is not here is refused.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -22,6 +24,12 @@ pub struct Config {
     pub recall: Recall,
     /// `[rerank]`
     pub rerank: Rerank,
+    /// `[memory]`
+    pub memory: Memories,
+    /// `[secrets]`
+    pub secrets: Secrets,
+    /// `[prompts]`
+    pub prompts: Prompts,
 }
 
 /// Where clients connect.
@@ -116,6 +124,8 @@ pub struct Chat {
     pub first_token_timeout_seconds: u64,
     /// Seconds between two tokens.
     pub token_timeout_seconds: u64,
+    /// Whether the model sums a conversation up that outgrows its context.
+    pub summarize: bool,
 }
 
 /// The kind of model server.
@@ -139,7 +149,10 @@ pub enum ChatProvider {
 pub struct Recall {
     /// Passages at most.
     pub limit: u32,
-    /// Share of the prompt's tokens for the recent turns of the conversation; what one part leaves goes to the others.
+    /// Share of the prompt's tokens for memories that always hold. It is taken first; the two others share the rest.
+    /// What one part leaves goes to the others.
+    pub standing_share: f32,
+    /// Share of the prompt's tokens for the recent turns of the conversation.
     pub recent_share: f32,
     /// Share of the prompt's tokens for recalled passages.
     pub recalled_share: f32,
@@ -187,6 +200,7 @@ impl Default for Chat {
             temperature: None,
             first_token_timeout_seconds: 120,
             token_timeout_seconds: 60,
+            summarize: true,
         }
     }
 }
@@ -199,6 +213,6 @@ impl Default for Rerank {
 
 impl Default for Recall {
     fn default() -> Self {
-        Self { limit: 8, recent_share: 0.6, recalled_share: 0.4 }
+        Self { limit: 8, standing_share: 0.1, recent_share: 0.6, recalled_share: 0.4 }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use figment::value::{Num, Value};
 
+use super::change::value;
 use super::keys::{KEYS, whole};
 use super::load::Loaded;
 
@@ -29,8 +30,7 @@ impl Loaded {
                 let _ = writeln!(text, "{gap}[{section}]");
                 last = section;
             }
-            let value = sections.get(section).and_then(|entries| entries.as_dict()?.get(name));
-            let line = match value.and_then(written) {
+            let line = match value(&sections, key).and_then(written) {
                 Some(value) => format!("{name} = {value}"),
                 None => format!("# {name} is not set"),
             };
@@ -49,6 +49,13 @@ fn written(value: &Value) -> Option<String> {
     }
     if let Some(whole) = whole(value) {
         return Some(whole.to_string());
+    }
+    if let Some(entries) = value.as_dict() {
+        let entry = |(name, value): (&String, &Value)| {
+            Some(format!("{} = {}", toml_edit::Value::from(name.as_str()), written(value)?))
+        };
+        let entries: Option<Vec<String>> = entries.iter().map(entry).collect();
+        return Some(format!("{{ {} }}", entries?.join(", ")).replace("{  }", "{}"));
     }
     match value {
         // an f32 read as f64 would show digits that nobody wrote

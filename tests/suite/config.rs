@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nosso::config::{ChatProvider, Config, Durability, Flags, Loaded, LogFormat, Origin, load};
+use nosso::config::{ChatProvider, Config, Durability, Flags, Loaded, LogFormat, Origin, SecretMode, load};
 use nosso::error::{Error, Kind, Result};
 use nosso::paths::Paths;
 
@@ -94,6 +94,22 @@ fn mistakes_name_their_place_and_what_is_expected() {
     check("[log]\nfilter = \"a\"\nfilter = \"b\"", "config.toml:3:", "TOML");
     check("[log\n", "config.toml:1:", "TOML");
     check("[chat]\nprovider = \"openai\"", "without a server", "chat.openai_url");
+    check(
+        "[memory.extrac]\nenabled = true",
+        "config.toml:2: there is no setting memory.extrac.enabled",
+        "memory.extract.enabled",
+    );
+    check("[secrets]\nmode = \"hide\"", "secrets.mode is \"hide\", but must be one of", "");
+    check(
+        "[secrets.projects]\nsite = \"hide\"",
+        "secrets.projects is a table, but must be a table of names",
+        "",
+    );
+    check(
+        "[prompts.en]\nanswer = \"It is {tody}.\"",
+        "config.toml:2: prompts.en.answer has the placeholder {tody}",
+        "did you mean {today}?",
+    );
     check("[recall]\nrecent_share = 0.9", "together more than 1", "shares");
 }
 
@@ -117,6 +133,17 @@ fn paths_become_absolute() {
 
     let found = good("", &[], Flags::default().with("--socket", "socket.path", "here.sock"));
     assert!(found.config.socket.path.unwrap().is_absolute());
+}
+
+#[test]
+fn sections_lie_in_sections_and_projects_have_modes_of_their_own() {
+    let text = "[memory.extract]\nenabled = true\n[secrets]\nmode = \"report\"\n[secrets.projects]\n\"/home/ana/site\" = \"off\"\nquay = \"mask\"\n[prompts.pt]\nanswer = \"Hoje é {today}.\"\n";
+    let found = good(text, &[("NOSSO_MEMORY__EXTRACT__TOKENS_PER_DAY", "5")], Flags::default());
+    assert!(found.config.memory.extract.enabled && found.config.memory.extract.tokens_per_day == 5);
+    let modes = ["/home/ana/site", "quay", "else"].map(|project| found.config.secrets.of(Some(project)));
+    assert_eq!(modes, [SecretMode::Off, SecretMode::Mask, SecretMode::Report]);
+    assert_eq!(found.config.prompts.pt.answer.as_deref(), Some("Hoje é {today}."));
+    assert_eq!(good(&found.to_toml(), &[], Flags::default()).config, found.config, "{}", found.to_toml());
 }
 
 #[test]
