@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::organise::ConversationFilter;
 use super::{Cursor, Patch};
-use crate::model::{self, Metadata};
+use crate::model::{self, Metadata, Summary};
 
 /// Parameters of `conversation.create`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -75,4 +75,77 @@ pub struct ConversationUpdate {
     /// The client's own data, replaced as a whole.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
     pub metadata: Patch<Metadata>,
+}
+
+/// Parameters of `conversation.suggestTitle`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TitleSuggest {
+    /// Which one.
+    pub id: model::ConversationId,
+    /// The language model; absent: the configured one; "extractive": none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// Result of `conversation.suggestTitle`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TitleSuggested {
+    /// The title; `conversation.update` takes it over.
+    pub title: String,
+    /// The model that wrote it; "extractive" where none did.
+    pub model: String,
+    /// Why no model wrote it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
+}
+
+/// Parameters of `conversation.suggestTags`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TagsSuggest {
+    /// Which one.
+    pub id: model::ConversationId,
+    /// How many at most; 5 unless said, 20 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// The language model; absent: the configured one; "extractive": none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// Result of `conversation.suggestTags`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TagsSuggested {
+    /// The tags, in lower case, the most fitting first.
+    pub tags: Vec<String>,
+    /// The model that found them; "extractive" where none did.
+    pub model: String,
+    /// Why no model found them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
+}
+
+/// Parameters of `conversation.summarize`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Summarize {
+    /// Which one.
+    pub id: model::ConversationId,
+    /// The newest message to cover; absent: the head of the branch that is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_message_id: Option<model::MessageId>,
+    /// The language model; absent: the configured one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// Result of `conversation.summaries`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SummaryList {
+    /// The summaries, the newest first, 100 at most.
+    pub summaries: Vec<Summary>,
 }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::system::Counts;
+use crate::secrets::SecretKind;
 
 /// Parameters of `data.export`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -150,6 +151,9 @@ pub struct ImportResult {
     pub refused: Vec<Refused>,
     /// How many records were left out; `refused` holds the first of them.
     pub refused_total: u64,
+    /// How many keys, tokens and passwords were found, by their kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<SecretKind, u64>,
     /// Records of the other tool that hold nothing to keep, by what they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ignored: BTreeMap<String, u64>,

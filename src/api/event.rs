@@ -67,5 +67,6 @@ pub enum Action {
     MemoryAdded,
     MemoryUpdated,
     MemoryDeleted,
+    MemoriesProposed,
     Imported,
 }

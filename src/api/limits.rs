@@ -17,6 +17,10 @@ pub const MAX_NAME_BYTES: usize = 1024;
 pub const MAX_METADATA_BYTES: usize = 64 << 10;
 /// Messages in one `message.append`.
 pub const MAX_APPEND_MESSAGES: usize = 1000;
+/// Operations in one `memory.apply`.
+pub const MAX_OPERATIONS: usize = 200;
+/// A memory's path, in bytes.
+pub const MAX_PATH_BYTES: usize = 255;
 /// One request. A message of 1 MiB may take six times that as JSON (`\u0000` for each byte), so this leaves room.
 pub const MAX_REQUEST_BYTES: usize = 8 << 20;
 /// One response.

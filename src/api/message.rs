@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cursor, Patch};
 use crate::model::{self, ConversationId, Message, Metadata, Role, Timestamp};
+use crate::secrets::SecretPlace;
 
 /// Parameters of `message.append`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,7 +33,8 @@ pub struct NewMessage {
     /// The display name of who speaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// The text, at most 1 MiB of UTF-8; it comes back byte for byte.
+    /// The text, at most 1 MiB of UTF-8. It comes back byte for byte, but for keys, tokens and passwords, in whose
+    /// place a mask is stored unless the settings say otherwise; the answer tells.
     pub content: String,
     /// The language model that wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +53,20 @@ pub struct NewMessage {
 pub struct MessageAppended {
     /// The messages as stored, in the order of the request.
     pub messages: Vec<Message>,
+    /// Keys, tokens and passwords that were found in them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<MessageSecret>,
+}
+
+/// A secret in a message. It never holds the secret itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageSecret {
+    /// The message.
+    pub message_id: model::MessageId,
+    /// What was found, and where.
+    #[serde(flatten)]
+    pub place: SecretPlace,
 }
 
 /// Parameters of `message.get` and `message.delete`.

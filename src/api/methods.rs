@@ -3,7 +3,8 @@
 use super::chat::{ChatCancel, ChatCancelled, ChatEvent, ChatParams, ChatPreview, ChatResult};
 use super::conversation::{
     ConversationCreate as CreateConversation, ConversationId, ConversationList as ListConversations,
-    ConversationUpdate as UpdateConversation,
+    ConversationUpdate as UpdateConversation, Summarize, SummaryList, TagsSuggest, TagsSuggested,
+    TitleSuggest, TitleSuggested,
 };
 use super::data::{ExportItem, ExportParams, ImportParams, ImportResult};
 use super::event::{Event, EventParams};
@@ -11,7 +12,10 @@ use super::find::{ConversationSearch as SearchConversations, ConversationsFound}
 use super::index::{IndexStatus as StatusOfIndex, RebuildParams, RebuildResult};
 use super::job::{Job, JobList as ListJobs, JobRetried, JobRetry as RetryJobs};
 use super::memory::{
-    MemoryAdd as AddMemory, MemoryId, MemoryList as ListMemories, MemoryUpdate as UpdateMemory,
+    MemoriesMoved, MemoryAdd as AddMemory, MemoryAdded, MemoryApplied, MemoryApply as ApplyOperations,
+    MemoryHistory as HistoryOfMemory, MemoryId, MemoryList as ListMemories, MemoryMove as MoveMemories,
+    MemoryPathList, MemoryPaths as ListPaths, MemoryUpdate as UpdateMemory, ProposalAccept, ProposalList,
+    ProposalReject, ProposalRejected, Proposals,
 };
 use super::message::{
     MessageAppend as AppendMessages, MessageAppended, MessageId, MessageList as ListMessages,
@@ -29,8 +33,8 @@ use super::system::{
     SystemStatus as StatusOfSystem,
 };
 use super::tree::{CloneWhole, Fork, MessageEdit as EditMessage, SetHead};
-use super::{Deleted, Page};
-use crate::model::{Conversation, Memory, Message};
+use super::{Deleted, Page, Stored};
+use crate::model::{Conversation, Memory, Message, Summary};
 
 super::method::methods! {
     methods {
@@ -43,13 +47,13 @@ super::method::methods! {
         RpcDiscover = "rpc.discover": Empty => OpenRpcDocument;
 
         /// Begins a conversation. Sending the same `id` again changes nothing and answers what is stored.
-        ConversationCreate = "conversation.create": CreateConversation => Conversation;
+        ConversationCreate = "conversation.create": CreateConversation => Stored<Conversation>;
         /// One conversation, without its messages.
         ConversationGet = "conversation.get": ConversationId => Conversation;
         /// Conversations, the last changed first.
         ConversationList = "conversation.list": ListConversations => Page<Conversation>;
         /// Changes what is given; a member that is `null` is cleared, one that is absent stays.
-        ConversationUpdate = "conversation.update": UpdateConversation => Conversation;
+        ConversationUpdate = "conversation.update": UpdateConversation => Stored<Conversation>;
         /// Shows another branch: the one that ends in a message, or that leads over it to the newest message below.
         ConversationSetHead = "conversation.setHead": SetHead => Conversation;
         /// Copies the branch that leads to a message into a new conversation.
@@ -78,6 +82,17 @@ super::method::methods! {
         TagList = "tag.list": NameList => Page<Tag>;
         /// Takes a tag from every conversation that has it.
         TagDelete = "tag.delete": TagName => Organised;
+        /// A title for a conversation, by the language model where there is one. Nothing is changed.
+        ConversationSuggestTitle = "conversation.suggestTitle": TitleSuggest => TitleSuggested;
+        /// Tags for a conversation, by the language model where there is one. Nothing is changed.
+        ConversationSuggestTags = "conversation.suggestTags": TagsSuggest => TagsSuggested;
+        /// Lets the language model sum a branch up, going on from the summary before. The prompts of the branch
+        /// hold the summary and the messages behind it from then on. It is made by itself where a conversation
+        /// outgrows the model's context.
+        ConversationSummarize = "conversation.summarize": Summarize => Summary;
+        /// The summaries of a conversation, the newest first. One goes away when a message that it covers is
+        /// changed or deleted.
+        ConversationSummaries = "conversation.summaries": ConversationId => SummaryList;
 
         /// Appends messages in one transaction and answers them as stored. They are durable when the answer
         /// comes, and found by their words at once. Sending the same ids again changes nothing and answers the
@@ -89,22 +104,39 @@ super::method::methods! {
         /// to one of them.
         MessageList = "message.list": ListMessages => Page<Message>;
         /// Says a message anew, beside the old one, and shows the branch that begins with it.
-        MessageEdit = "message.edit": EditMessage => Message;
+        MessageEdit = "message.edit": EditMessage => Stored<Message>;
         /// Changes what is given in its place; new text is searched and embedded anew.
-        MessageUpdate = "message.update": UpdateMessage => Message;
+        MessageUpdate = "message.update": UpdateMessage => Stored<Message>;
         /// Deletes one message; those that answered it move up to its parent.
         MessageDelete = "message.delete": MessageId => Deleted;
 
-        /// Stores a standing fact for all tools. Sending the same `id` again changes nothing.
-        MemoryAdd = "memory.add": AddMemory => Memory;
+        /// Stores a standing fact for all tools. Sending the same `id` again changes nothing. Names the memories
+        /// that say nearly the same, by their words and, with `onDuplicate` and a model, by their meaning.
+        MemoryAdd = "memory.add": AddMemory => MemoryAdded;
         /// One memory.
         MemoryGet = "memory.get": MemoryId => Memory;
         /// Memories, the last changed first.
         MemoryList = "memory.list": ListMemories => Page<Memory>;
         /// Changes what is given; a member that is `null` is cleared, one that is absent stays.
-        MemoryUpdate = "memory.update": UpdateMemory => Memory;
-        /// Deletes one memory.
+        MemoryUpdate = "memory.update": UpdateMemory => Stored<Memory>;
+        /// Deletes one memory and its history.
         MemoryDelete = "memory.delete": MemoryId => Deleted;
+        /// What a memory says now and what it said before, the newest first. The id of a former version answers
+        /// the same.
+        MemoryHistory = "memory.history": MemoryId => HistoryOfMemory;
+        /// The paths at which memories are; `memory.list` with a `path` reads them.
+        MemoryPaths = "memory.paths": ListPaths => MemoryPathList;
+        /// Moves a path and everything below it.
+        MemoryMove = "memory.move": MoveMemories => MemoriesMoved;
+        /// Does a list of operations in one transaction: all of them, or else none. The answer says for each what
+        /// became of it.
+        MemoryApply = "memory.apply": ApplyOperations => MemoryApplied;
+        /// Memories that the language model proposes, the oldest first (see `memory.extract` in the settings).
+        MemoryProposals = "memory.proposals": ProposalList => Proposals;
+        /// Stores what was proposed, as it is or changed. A retry answers the memory that it became.
+        MemoryAccept = "memory.accept": ProposalAccept => Stored<Memory>;
+        /// Turns a proposal down; its words are forgotten, and the same is not proposed again.
+        MemoryReject = "memory.reject": ProposalReject => ProposalRejected;
 
         /// Finds passages of messages and memories by their words, by their meaning, or by both.
         SearchQuery = "search.query": SearchParams => SearchResult;

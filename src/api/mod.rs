@@ -26,7 +26,7 @@ pub mod tree;
 
 pub use error_data::ErrorData;
 pub use method::{Described, Method, Stream};
-pub use page::{Cursor, Deleted, Page};
+pub use page::{Cursor, Deleted, Page, Stored};
 pub use patch::Patch;
 
 /// The version of the protocol that this build speaks; it grows only when something is taken away or changed.

@@ -1,9 +1,25 @@
-//! Lists by keyset: a page, and an opaque cursor to the next one that stays right while rows come and go.
+//! What many calls answer: a record as it was stored, or a page of records with an opaque cursor to the next one that
+//! stays right while rows come and go.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::secrets::SecretPlace;
+
+/// A record as it is stored now, and what was noticed on its way in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "{T}Stored")]
+pub struct Stored<T> {
+    /// The record.
+    #[serde(flatten)]
+    pub record: T,
+    /// Keys, tokens and passwords that were found in what was given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretPlace>,
+}
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -24,6 +24,15 @@ impl<T> Patch<T> {
         matches!(self, Patch::Keep)
     }
 
+    /// The same with another value, where it sets one.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Patch<U> {
+        match self {
+            Patch::Keep => Patch::Keep,
+            Patch::Clear => Patch::Clear,
+            Patch::Set(new) => Patch::Set(change(new)),
+        }
+    }
+
     /// The value after the change, given the one before.
     pub fn apply(self, old: Option<T>) -> Option<T> {
         match self {

@@ -72,7 +72,7 @@ pub enum Command {
     Search(super::search::Args),
     /// Store a fact that all tools should know
     Remember(super::remember::Args),
-    /// List the facts that are stored
+    /// List the facts that are stored; review, move, pin and replace them
     Memories(super::memories::Args),
     /// Delete memories, messages or conversations for good
     Forget(super::forget::Args),
@@ -97,6 +97,10 @@ pub enum Command {
     Share(super::share::Args),
     /// How much was said: by day, model, tool and project
     Stats(super::stats::Args),
+    /// A title or tags for a conversation
+    Suggest(super::suggest::Args),
+    /// What a long conversation says in few words
+    Summary(super::suggest::SummaryArgs),
     /// Write everything as NDJSON
     Export(super::export::Args),
     /// Bring in the histories of other tools, or an export of nosso
@@ -158,6 +162,17 @@ mod tests {
             "nosso search --client vscode --kind memory --context 2 --explain --project site a b",
             "nosso remember --kind preference --project none I like tea",
             "nosso memories --all",
+            "nosso memories --path work/db --pinned -n 3",
+            "nosso memories review",
+            "nosso memories review --accept 0192d3a4-0000-7000-8000-000000000000 --replace",
+            "nosso memories history 0192d3a4-0000-7000-8000-000000000000",
+            "nosso memories move work/db archive/db",
+            "nosso memories pin 0192d3a4-0000-7000-8000-000000000000",
+            "nosso memories replace 0192d3a4-0000-7000-8000-000000000000 new words",
+            "nosso remember --path work/db --pin --anyway the host is db2",
+            "nosso suggest title 0192d3a4-0000-7000-8000-000000000000 --apply",
+            "nosso suggest tags 0192d3a4-0000-7000-8000-000000000000 -n 3 -m extractive",
+            "nosso summary 0192d3a4-0000-7000-8000-000000000000 --make",
             "nosso forget -y 0192d3a4-0000-7000-8000-000000000000",
             "nosso list -n 3 --project site",
             "nosso list tag:work --archived dead",
@@ -212,6 +227,9 @@ mod tests {
             ("nosso chat -C 12", ValueValidation),
             ("nosso forget", MissingRequiredArgument),
             ("nosso forget 12", ValueValidation),
+            ("nosso remember --anyway --replace x", ArgumentConflict),
+            ("nosso memories pin", MissingRequiredArgument),
+            ("nosso suggest", DisplayHelpOnMissingArgumentOrSubcommand),
             ("nosso import", MissingRequiredArgument),
             ("nosso jobs --state lost", InvalidValue),
             ("nosso list -n 0", ValueValidation),

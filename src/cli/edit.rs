@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::exit::Run;
+use super::memories::warn_of_secrets;
 use super::organise::told;
 use super::text;
 use crate::api::methods::MessageEdit;
@@ -22,7 +23,11 @@ pub struct Args {
 /// Stores the new message; the conversation goes on from it.
 pub async fn run(args: Args, context: &mut Context) -> Run {
     let edit = Edit { id: args.message, content: args.text.join(" "), new_id: None, metadata: None };
-    let message = context.client().await?.call::<MessageEdit>(&edit).await?;
+    let stored = context.client().await?.call::<MessageEdit>(&edit).await?;
+    if !context.out.json {
+        warn_of_secrets(&stored.secrets, context);
+    }
+    let message = stored.record;
     let said = text::fill(context.words.edited, &[&message.id]);
     told(&message, &said, context)
 }

@@ -27,6 +27,7 @@ mod jobs;
 mod list;
 mod man;
 mod memories;
+mod memory_actions;
 mod model;
 mod organise;
 mod output;
@@ -45,6 +46,7 @@ mod source;
 mod stats;
 mod status;
 mod style;
+mod suggest;
 mod tags;
 mod text;
 mod when;
@@ -116,6 +118,8 @@ async fn call(command: Command, context: &mut Context) -> Run {
         Command::Copy(args) => copy::run(args, context).await,
         Command::Share(args) => share::run(args, context).await,
         Command::Stats(args) => stats::run(args, context).await,
+        Command::Suggest(args) => suggest::run(args, context).await,
+        Command::Summary(args) => suggest::summary(args, context).await,
         Command::Export(args) => export::run(args, context).await,
         Command::Import(args) => import::run(args, context).await,
         Command::Status(args) => status::run(args, context).await,

@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use super::exit::{Ended, Failure, Run};
+use super::memories::warn_of_secrets;
 use super::text;
-use crate::api::Patch;
 use crate::api::conversation::ConversationUpdate as Update;
 use crate::api::find::ConversationSearch as Search;
 use crate::api::limits::MAX_HITS;
@@ -11,6 +11,7 @@ use crate::api::methods::{
     ConversationDeleteMatching, ConversationOrganise, ConversationSearch, ConversationUpdate,
 };
 use crate::api::organise::{Change, ConversationFilter, DeleteMatching, Organise, Organised};
+use crate::api::{Patch, Stored};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::model::{Conversation, ConversationId};
@@ -85,6 +86,9 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
     }
     if let (Some(title), [id]) = (&args.title, args.ids.as_slice()) {
         let renamed = rename(&client, *id, title).await?;
+        if !context.out.json {
+            warn_of_secrets(&renamed.secrets, context);
+        }
         if change == Change::default() {
             return told(&renamed, &text::fill(context.words.organised, &[&1]), context);
         }
@@ -116,7 +120,8 @@ fn change(args: &Args) -> Change {
     }
 }
 
-async fn rename(client: &Client, id: ConversationId, title: &str) -> Result<Conversation> {
+/// Gives a conversation another title.
+pub async fn rename(client: &Client, id: ConversationId, title: &str) -> Result<Stored<Conversation>> {
     let update = Update {
         id,
         title: Patch::Set(title.to_owned()),

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use super::context::{self, Context};
 use super::exit::{Ended, Run};
+use super::memories::{memory_text, warn_of_secrets};
 use super::project::NewIn;
 use super::source;
 use super::text;
-use crate::api::memory::MemoryAdd as Params;
+use crate::api::memory::{MemoryAdd as Params, OnDuplicate};
 use crate::api::methods::MemoryAdd;
 use crate::error::Error;
 use crate::model::Timestamp;
@@ -22,6 +23,18 @@ pub struct Args {
     /// What sort of fact, a short word [default: fact]
     #[arg(long, value_name = "WORD")]
     pub kind: Option<String>,
+    /// Where it belongs in the tree of memories (work/db/staging)
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+    /// Put it into every prompt, whatever its kind
+    #[arg(long)]
+    pub pin: bool,
+    /// Store it although a memory says nearly the same
+    #[arg(long, conflicts_with = "replace")]
+    pub anyway: bool,
+    /// Let it take the place of the memory that says nearly the same
+    #[arg(long)]
+    pub replace: bool,
     /// From when on it no longer holds (2024-03-14)
     #[arg(long, value_name = "TIME")]
     pub expires: Option<Timestamp>,
@@ -44,15 +57,34 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
     let params = Params {
         content: content.trim().to_owned(),
         kind: args.kind,
+        path: args.path,
+        pinned: args.pin,
+        on_duplicate: match (args.anyway, args.replace) {
+            (true, _) => OnDuplicate::Add,
+            (false, true) => OnDuplicate::Replace,
+            (false, false) => OnDuplicate::Suggest,
+        },
         project: args.new_in.name(&context.working_directory),
         expires_at: args.expires,
         ..Params::default()
     };
-    let memory = context.client().await?.call::<MemoryAdd>(&params).await?;
+    let added = context.client().await?.call::<MemoryAdd>(&params).await?;
+    let ended = if added.stored { Ended::Well } else { Ended::CheckFailed };
     if context.out.json {
-        context.out.document(&memory)?;
-        return Ok(Ended::Well);
+        context.out.document(&added)?;
+        return Ok(ended);
     }
+    warn_of_secrets(&added.secrets, context);
+    if !added.stored {
+        context.out.warn(context.words.similar);
+        for similar in &added.similar {
+            let memory = memory_text(&similar.memory, &context.zone, context.out.wrap_width());
+            context.out.note(memory.trim_end());
+        }
+        context.out.note(context.words.similar_hint);
+        return Ok(ended);
+    }
+    let memory = added.memory;
     let shown = source::first_line(&memory.content, 60);
     context.out.note(&match &memory.project {
         Some(project) => text::fill(context.words.remembered_in, &[&source::first_line(project, 60), &shown]),

@@ -9,7 +9,7 @@ use super::tables::{Row, Rows, Select};
 use super::told::{Parent, Part, Said, Told};
 use super::{Readout, Record, convert};
 use crate::api::data::ImportFormat;
-use crate::api::limits::MAX_MEMORY_BYTES;
+use crate::api::limits::{MAX_MEMORY_BYTES, MAX_PATH_BYTES};
 use crate::error::Result;
 use crate::model::{AnswerStatus, Memory, MemoryId, Role, Timestamp};
 
@@ -191,7 +191,7 @@ pub(super) fn read_tables(
         })
     })?;
     let mut number = 0u64;
-    rows(&Select::all("memory", &["id", "content", "type", "created_at", "updated_at"]), &mut |row| {
+    rows(&Select::all("memory", &["id", "content", "type", "path", "created_at", "updated_at"]), &mut |row| {
         number += 1;
         let mut readout = Readout::default();
         match memory(&row, now) {
@@ -219,6 +219,19 @@ fn folder_path(folders: &HashMap<String, (String, Option<String>)>, id: String) 
     (!names.is_empty()).then(|| names.join("/"))
 }
 
+/// A path without the slashes at its ends; none where it has names that paths here may not have.
+fn memory_path(path: &str) -> Option<String> {
+    let path = path.trim().trim_matches('/');
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name == name.trim()
+            && name != "."
+            && name != ".."
+            && !name.contains(char::is_control)
+    };
+    (path.len() <= MAX_PATH_BYTES && path.split('/').all(is_name)).then(|| path.to_owned())
+}
+
 fn memory(row: &Row, now: Timestamp) -> Result<Memory, String> {
     let id = json::id(row, &["id"]).ok_or("has no id")?;
     let content = json::text(row, &["content"]).ok_or("has no text")?;
@@ -226,9 +239,15 @@ fn memory(row: &Row, now: Timestamp) -> Result<Memory, String> {
         return Err(format!("has {} bytes of text; at most {MAX_MEMORY_BYTES} are stored", content.len()));
     }
     let created_at = json::time(row, &["created_at", "updated_at"]).unwrap_or(now);
+    let kind = match json::text(row, &["type"]) {
+        Some(kind @ ("user" | "context")) => kind,
+        Some(_) | None => "fact",
+    };
     Ok(Memory {
         id: MemoryId::derived(ImportFormat::OpenWebui.name(), &id),
-        kind: "fact".into(),
+        kind: kind.into(),
+        path: json::text(row, &["path"]).and_then(memory_path),
+        pinned: false,
         content: content.to_owned(),
         project: None,
         client: Some(crate::model::ClientRef {

@@ -191,6 +191,8 @@ mod tests {
                 true => Record::Memory(Memory {
                     id: MemoryId::from_bytes(id),
                     kind: "fact".into(),
+                    path: expires_at.map(|_| "a/b".into()),
+                    pinned: expires_at.is_some(),
                     content: text,
                     project: None,
                     client,

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask::Prepared;
 use super::retry::Claim;
-use super::{Actor, Memory, cite, extract};
+use super::{Actor, Memory, cite, extract, guard};
 use crate::api::chat::{ChatEvent, ChatResult};
 use crate::error::{Error, Result};
 use crate::llm::{Choice, ModelChoice, Piece};
@@ -60,8 +60,16 @@ impl Memory {
             },
             () = cancel.cancelled() => Said::nothing(End::Cancelled),
         };
+        let mut notices = prepared.notices.clone();
+        // a model may say what it was told before the settings were as they are
+        let guard = match prepared.is_stored() && prepared.conversation.is_some() {
+            true => self.guard_of(prepared.conversation_id).await?,
+            false => self.guard(prepared.params.project.as_deref()),
+        };
+        let (text, found) = guard.admit(said.text);
+        notices.extend(guard::notice("the answer", &found));
         let mut sources = prepared.prompt.sources.clone();
-        let unknown_citations = cite::check(&said.text, &mut sources).unknown;
+        let unknown_citations = cite::check(&text, &mut sources).unknown;
         let status = match said.end {
             End::Complete => AnswerStatus::Complete,
             End::Cancelled => AnswerStatus::Cancelled,
@@ -71,13 +79,13 @@ impl Memory {
             conversation_id: prepared.is_stored().then_some(prepared.conversation_id),
             question_id: prepared.is_stored().then_some(prepared.question_id),
             answer_id: None,
-            content: said.text,
+            content: text,
             model: prepared.model_name(),
             status,
             sources,
             unknown_citations,
             usage: said.usage,
-            notices: prepared.notices.clone(),
+            notices,
         };
         // of an answer that ended before its first word there is nothing to keep
         if prepared.is_stored() && (status == AnswerStatus::Complete || !result.content.is_empty()) {

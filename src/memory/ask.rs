@@ -8,16 +8,18 @@ use uuid::Uuid;
 
 use super::answer::Answering;
 use super::prompt::{self, Passage, Prompt, Recalled};
-use super::{Actor, Memory, check, chunk, scope};
+use super::suggest::title;
+use super::{Actor, Memory, check, chunk, guard, scope};
 use crate::api::Patch;
 use crate::api::chat::{ChatCancel, ChatCancelled, ChatEvent, ChatParams, ChatPreview, ChatResult};
 use crate::api::event::Action;
-use crate::api::limits::{MAX_CONTENT_BYTES, MAX_HITS, MAX_NAME_BYTES};
+use crate::api::limits::{MAX_CONTENT_BYTES, MAX_HITS};
 use crate::api::search::{Hit, SearchFilter, SearchMode, SearchParams};
 use crate::config::Recall;
 use crate::error::{Error, Kind, Result};
 use crate::llm::Choice;
-use crate::model::{self, Conversation, ConversationId, Message, MessageId, Role, Timestamp};
+use crate::model::{self, Conversation, ConversationId, Message, MessageId, Role, Summary, Timestamp};
+use crate::secrets::SecretPlace;
 use crate::store;
 
 /// Pieces of an answer that wait for a slow reader before the model is kept waiting too.
@@ -30,8 +32,8 @@ const HITS_PER_PASSAGE: u32 = 3;
 const FEW_WORDS: usize = 4;
 /// Tokens of a prompt that no model will read: enough for a handful of passages to quote from.
 const QUOTING_TOKENS: u32 = 8192;
-/// Characters of a question that name a new conversation.
-const TITLE_CHARS: usize = 60;
+/// Memories that always hold and are read for a prompt at most; its budget decides how many go in.
+const MAX_STANDING: usize = 200;
 
 /// An answer that is being written. Dropping it cancels: the model stops, what had come is kept.
 pub struct Asking {
@@ -64,7 +66,7 @@ impl Memory {
     }
 
     async fn begin(&self, params: ChatParams, actor: &Actor, cancel: CancellationToken) -> Result<Asking> {
-        let mut params = params;
+        let (mut params, found) = self.guarded_question(params).await?;
         let again = self.asked_again(&mut params).await?;
         let question_id = *params.message_id.get_or_insert_with(MessageId::new);
         let claim = self.0.running.claim(question_id, cancel.clone())?;
@@ -85,7 +87,7 @@ impl Memory {
             let _ = sender.try_send(ChatEvent::Done(answer));
             return Ok(Asking { events, _cancel: cancel.drop_guard() });
         }
-        let prepared = self.prepare(params, asked, actor).await?;
+        let prepared = self.prepare(params, asked, found, actor).await?;
         let (memory, actor) = (self.clone(), actor.clone());
         let answering = Answering { prepared, actor, events: sender, cancel: cancel.clone(), claim };
         self.0.tasks.spawn(async move { memory.answer(answering).await });
@@ -113,12 +115,13 @@ impl Memory {
     }
 
     /// The exact prompt, without asking a model.
-    pub async fn preview(&self, mut params: ChatParams, actor: &Actor) -> Result<ChatPreview> {
+    pub async fn preview(&self, params: ChatParams, actor: &Actor) -> Result<ChatPreview> {
+        let (mut params, found) = self.guarded_question(params).await?;
         let asked = match self.asked_again(&mut params).await? {
             Some(question) => Some(question),
             None => self.asked_before(&params).await?,
         };
-        let prepared = self.prepare(params, asked, actor).await?;
+        let prepared = self.prepare(params, asked, found, actor).await?;
         let model = prepared.model_name();
         let Prepared { prompt, notices, .. } = prepared;
         Ok(ChatPreview {
@@ -136,8 +139,14 @@ impl Memory {
         ChatCancelled { cancelled: self.0.running.cancel(cancel.question_id) }
     }
 
-    /// `asked`: the question as it is stored, where this is a retry.
-    async fn prepare(&self, params: ChatParams, asked: Option<Message>, actor: &Actor) -> Result<Prepared> {
+    /// `asked`: the question as it is stored, where this is a retry. `found`: the secrets in it.
+    async fn prepare(
+        &self,
+        params: ChatParams,
+        asked: Option<Message>,
+        found: Vec<SecretPlace>,
+        actor: &Actor,
+    ) -> Result<Prepared> {
         check::query(&params.content)?;
         check::name("the model", params.model.as_deref())?;
         check::name("the project", params.project.as_deref())?;
@@ -169,10 +178,19 @@ impl Memory {
         }
         let config = self.config();
         let choice = self.llm().choose(params.model.as_deref().or(config.chat.model.as_deref())).await?;
-        let mut notices = Vec::new();
+        let mut notices: Vec<String> = guard::notice("the question", &found).into_iter().collect();
+        let summary = match branch.last() {
+            Some(leaf) => self.store().summary_of_branch(leaf.id).await?,
+            None => None,
+        };
+        let covered = |summary: &Summary| branch.iter().position(|turn| turn.id == summary.last_message_id);
+        let recent = &branch[summary.as_ref().and_then(covered).map_or(0, |last| last + 1)..];
+        let project =
+            params.project.clone().or(conversation.as_ref().and_then(|found| found.project.clone()));
+        let (instructions, facts) = self.standing(project, &choice).await?;
         let filter = scope::recalled_from(&params, conversation.as_ref(), actor)?;
-        let turns = (branch.as_slice(), tried.as_slice());
-        let recalled = self.recall(&params, filter, turns, &choice, &config.recall, &mut notices).await?;
+        let (standing, turns) = ((instructions.as_slice(), facts), (recent, tried.as_slice()));
+        let recalled = self.recall(&params, filter, standing, turns, &config.recall, &mut notices).await?;
         let context_tokens = match &choice {
             Choice::Model(model) => model.context_tokens,
             Choice::Extractive { notice } => {
@@ -183,6 +201,7 @@ impl Memory {
         let budget = prompt::Budget {
             context_tokens: config.chat.context_tokens.unwrap_or(context_tokens),
             max_answer_tokens: config.chat.max_answer_tokens,
+            standing_share: config.recall.standing_share,
             recent_share: config.recall.recent_share,
             recalled_share: config.recall.recalled_share,
         };
@@ -190,8 +209,11 @@ impl Memory {
             question: &params.content,
             attachment: params.attachment.as_deref(),
             system: params.system.as_deref(),
-            recent: &branch,
+            recent,
+            summary: summary.as_ref(),
+            instructions: &instructions,
             recalled,
+            templates: &config.prompts,
             now: Timestamp::now(),
             budget,
         })?;
@@ -200,14 +222,32 @@ impl Memory {
         Ok(Prepared { conversation, conversation_id, question_id, choice, prompt, notices, params })
     }
 
-    /// What was said before and matters, never what stands in the live window (`branch`) nor what was answered to this
-    /// very question before (`tried`). None where nothing is to be recalled.
+    /// What always holds, everywhere or in this project: what the model is told to do, and what it is told.
+    async fn standing(
+        &self,
+        project: Option<String>,
+        choice: &Choice,
+    ) -> Result<(Vec<Passage>, Vec<Passage>)> {
+        let standing = match choice {
+            Choice::Model(_) => self.store().standing(project, MAX_STANDING).await?,
+            // they tell a model how to answer; quoted, they would stand there as if they were the answer
+            Choice::Extractive { .. } => Vec::new(),
+        };
+        let (instructions, facts): (Vec<_>, Vec<_>) =
+            standing.into_iter().partition(|memory| memory.kind == model::Memory::INSTRUCTION);
+        let passages = |memories: Vec<model::Memory>| memories.into_iter().map(Passage::from).collect();
+        Ok((passages(instructions), passages(facts)))
+    }
+
+    /// What was said before and matters, never what stands in the live window (`branch`, the turns that are not summed up)
+    /// nor what was answered to this very question before (`tried`), nor what is told as an instruction. None where
+    /// nothing is to be recalled.
     async fn recall(
         &self,
         params: &ChatParams,
         filter: Option<SearchFilter>,
+        (instructions, facts): (&[Passage], Vec<Passage>),
         (branch, tried): (&[Message], &[Message]),
-        choice: &Choice,
         settings: &Recall,
         notices: &mut Vec<String>,
     ) -> Result<Option<Recalled>> {
@@ -215,6 +255,8 @@ impl Memory {
         let Some(filter) = filter.filter(|_| params.memory.enabled != Some(false) && wanted > 0) else {
             return Ok(None);
         };
+        let mut standing = facts;
+        standing.retain(|passage| scope::holds(passage, &filter));
         let search = SearchParams {
             query: question_to_search(&params.content, branch),
             limit: Some((wanted * HITS_PER_PASSAGE).saturating_add(branch.len() as u32).min(MAX_HITS)),
@@ -224,14 +266,7 @@ impl Memory {
             context: None,
             explain: false,
         };
-        let standing = async {
-            match choice {
-                Choice::Model(_) => self.standing(params.project.as_deref()).await,
-                // they tell a model how to answer; quoted, they would stand there as if they were the answer
-                Choice::Extractive { .. } => Ok(Vec::new()),
-            }
-        };
-        let (found, mut standing) = tokio::try_join!(self.search(search), standing)?;
+        let found = self.search(search).await?;
         for passage in &mut standing {
             let hit = found.hits.iter().find(|hit| hit.id == passage.id);
             passage.score = hit.map_or(0.0, |hit| hit.score);
@@ -240,7 +275,8 @@ impl Memory {
             notices.push(format!("recalled by words only: {problem}"));
         }
         let live = branch.iter().chain(tried).map(|message| message.id).chain(params.message_id);
-        let exclude: HashSet<Uuid> = live.map(|id| Uuid::from_bytes(*id.as_bytes())).collect();
+        let live = live.map(|id| Uuid::from_bytes(*id.as_bytes()));
+        let exclude: HashSet<Uuid> = live.chain(instructions.iter().map(|passage| passage.id)).collect();
         let hits = found.hits.into_iter().filter(|hit| !exclude.contains(&hit.id));
         let passages = distinct(&params.content, hits).take(wanted as usize).map(Passage::from).collect();
         Ok(Some(Recalled { standing, passages, exclude }))
@@ -327,6 +363,7 @@ impl Memory {
         self.store().append(append).await?;
         self.0.events.messages(actor, Action::MessagesAppended, prepared.conversation_id, vec![id]);
         self.wake();
+        self.reflect_on(prepared).await;
         Ok(id)
     }
 }
@@ -382,36 +419,4 @@ fn distinct(question: &str, hits: impl Iterator<Item = Hit>) -> impl Iterator<It
     let said = |text: &str| text.trim().to_lowercase();
     let mut seen = HashSet::from([said(question)]);
     hits.filter(move |hit| seen.insert(said(&hit.text)))
-}
-
-/// The first line of a question, cut at a word, as the name of its conversation.
-fn title(question: &str) -> String {
-    let line = question.trim().lines().next().unwrap_or_default().trim();
-    let mut title = String::new();
-    for word in line.split_whitespace() {
-        if title.chars().count() + word.chars().count() >= TITLE_CHARS {
-            let cut: String =
-                if title.is_empty() { word.chars().take(TITLE_CHARS - 1).collect() } else { title };
-            return format!("{cut}…");
-        }
-        if !title.is_empty() {
-            title.push(' ');
-        }
-        title.push_str(word);
-    }
-    title.truncate(title.floor_char_boundary(MAX_NAME_BYTES));
-    title
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn titles_are_cut_at_a_word() {
-        assert_eq!(title("  When is the deadline?\nI forgot."), "When is the deadline?");
-        let long = title(&"palavra ".repeat(20));
-        assert!(long.ends_with("palavra…") && long.chars().count() <= TITLE_CHARS, "{long}");
-        assert_eq!(title(&"x".repeat(100)).chars().count(), TITLE_CHARS);
-    }
 }

@@ -1,7 +1,7 @@
 //! Checks what clients send against the limits, once, at the edge of the application.
 
 use crate::api::limits::{
-    MAX_CONTENT_BYTES, MAX_MEMORY_BYTES, MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_QUERY_BYTES,
+    MAX_CONTENT_BYTES, MAX_MEMORY_BYTES, MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_QUERY_BYTES,
 };
 use crate::error::{Error, Kind, Result};
 use crate::model::Metadata;
@@ -50,6 +50,30 @@ pub fn name(what: &str, text: Option<&str>) -> Result<()> {
     }
 }
 
+/// Where a memory belongs in the tree: names with slashes between. Answers it without slashes at its ends.
+pub fn path(text: &str) -> Result<String> {
+    let path = text.trim().trim_matches('/');
+    let refuse = |found: String| {
+        Err(Error::invalid(format!("'{text:.300}' is no path of memories: {found}"))
+            .hint("write names with slashes between, such as 'work/db/staging'"))
+    };
+    if path.is_empty() {
+        return refuse("it has no name".into());
+    }
+    if path.len() > MAX_PATH_BYTES {
+        return refuse(format!("it has {} bytes, at most {MAX_PATH_BYTES} are allowed", path.len()));
+    }
+    for name in path.split('/') {
+        if name.trim().is_empty() || name != name.trim() {
+            return refuse(format!("'{name}' is blank, or has white space at an end"));
+        }
+        if name == "." || name == ".." || name.chars().any(char::is_control) {
+            return refuse(format!("{name:?} is no name"));
+        }
+    }
+    Ok(path.to_owned())
+}
+
 /// The kind of a memory: a short lower-case word.
 pub fn kind(text: &str) -> Result<()> {
     let is_word = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
@@ -85,6 +109,16 @@ mod tests {
         assert_eq!(error.kind(), Kind::TooLarge);
         assert!(error.to_string().contains("1048577") && error.to_string().contains("1048576"));
         assert!(content(&"x".repeat(MAX_CONTENT_BYTES)).is_ok());
+    }
+
+    #[test]
+    fn paths_are_names_with_slashes_between() {
+        for (text, expected) in [("work", "work"), ("/home/db/", "home/db"), (" a b/ção ", "a b/ção")] {
+            assert_eq!(path(text).unwrap(), expected);
+        }
+        for bad in ["", "/", "a//b", "a/ b", "a/..", ".", "a\nb", &"x/".repeat(200)] {
+            assert_eq!(path(bad).unwrap_err().kind(), Kind::Invalid, "{bad:?}");
+        }
     }
 
     #[test]

@@ -4,14 +4,19 @@ use super::organise::{check_tags, folder_path};
 use super::{Actor, Memory, check};
 use crate::api::conversation::{ConversationCreate, ConversationList, ConversationUpdate};
 use crate::api::event::Action;
-use crate::api::{Deleted, Page, Patch};
+use crate::api::{Deleted, Page, Patch, Stored};
 use crate::error::Result;
 use crate::model::{Conversation, ConversationId, Timestamp};
+use crate::secrets::SecretField;
 use crate::store::NewConversation;
 
 impl Memory {
     /// Begins a conversation; the same id again answers what is stored.
-    pub async fn create_conversation(&self, new: ConversationCreate, actor: &Actor) -> Result<Conversation> {
+    pub async fn create_conversation(
+        &self,
+        new: ConversationCreate,
+        actor: &Actor,
+    ) -> Result<Stored<Conversation>> {
         let ConversationCreate { id, title, project, model, folder, tags, private, metadata } = new;
         check::name("the title", title.as_deref())?;
         check::name("the project", project.as_deref())?;
@@ -20,13 +25,17 @@ impl Memory {
         check_tags(&tags)?;
         let folder = folder.as_deref().map(folder_path).transpose()?;
         let id = id.unwrap_or_else(ConversationId::new);
+        let guard = self.guard(project.as_deref());
+        let mut secrets = Vec::new();
+        let title = title.map(|title| guard.admit_name(title, SecretField::Title, &mut secrets));
+        let metadata = metadata.map(|metadata| guard.admit_metadata(metadata, &mut secrets));
         let created_at = Timestamp::now();
         let new = NewConversation { id, title, project, model, folder, tags, private, created_at, metadata };
         let created = self.store().create_conversation(new, actor.client.clone()).await?;
         if created.fresh {
             self.0.events.conversation(actor, Action::ConversationCreated, id);
         }
-        Ok(created.record)
+        Ok(Stored { record: created.record, secrets })
     }
 
     /// One conversation.
@@ -45,16 +54,25 @@ impl Memory {
         &self,
         update: ConversationUpdate,
         actor: &Actor,
-    ) -> Result<Conversation> {
+    ) -> Result<Stored<Conversation>> {
         set_name("the title", &update.title)?;
         set_name("the project", &update.project)?;
         set_name("the model", &update.model)?;
         if let Patch::Set(metadata) = &update.metadata {
             check::metadata(Some(metadata))?;
         }
+        let guard = match &update.project {
+            Patch::Set(project) => self.guard(Some(project)),
+            Patch::Clear => self.guard(None),
+            Patch::Keep => self.guard_of(update.id).await?,
+        };
+        let mut secrets = Vec::new();
+        let title = update.title.map(|title| guard.admit_name(title, SecretField::Title, &mut secrets));
+        let metadata = update.metadata.map(|metadata| guard.admit_metadata(metadata, &mut secrets));
+        let update = ConversationUpdate { title, metadata, ..update };
         let updated = self.store().update_conversation(update).await?;
         self.0.events.conversation(actor, Action::ConversationUpdated, updated.id);
-        Ok(updated)
+        Ok(Stored { record: updated, secrets })
     }
 
     /// Deletes a conversation and its messages; their vectors follow in the background.

@@ -114,7 +114,7 @@ fn quote(text: &str, asked: &HashSet<String>) -> Option<(String, f64)> {
 }
 
 /// The share of the asked words that occur, forms of a word counting less than the word itself.
-fn shared(asked: &HashSet<String>, said: &HashSet<String>) -> f64 {
+pub(super) fn shared(asked: &HashSet<String>, said: &HashSet<String>) -> f64 {
     if asked.is_empty() {
         return 0.0;
     }
@@ -133,7 +133,7 @@ fn shared(asked: &HashSet<String>, said: &HashSet<String>) -> f64 {
 }
 
 /// The words that tell something, in lower case and without accents.
-fn words(text: &str) -> HashSet<String> {
+pub(super) fn words(text: &str) -> HashSet<String> {
     text.split(|c: char| !c.is_alphanumeric() && !('\u{300}'..='\u{36f}').contains(&c))
         .filter(|word| !word.is_empty() && !Language::is_common_word(&word.to_lowercase()))
         .map(|word| word.chars().flat_map(char::to_lowercase).filter_map(without_accent).collect())

@@ -18,7 +18,7 @@ impl Fence {
             hash.update(part.as_bytes());
         }
         let digest = hash.finalize();
-        Self { key: digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect() }
+        Self { key: digest.iter().take(KEY_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect() }
     }
 
     /// The mark that begins a block called `name`.
@@ -49,6 +49,38 @@ impl Fence {
     }
 }
 
+/// `text` without the blocks that a prompt fenced in: what was quoted once must not come back as if it were new. A
+/// block that was not closed goes to the end.
+pub(super) fn without_quotes(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, name, after)) = next_block(rest) {
+        kept.push_str(before);
+        rest = after.split_once(&format!("</{name}>")).map_or("", |(_, behind)| behind);
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// What stands before the next block, the block's name with its key, and what stands behind its first mark.
+fn next_block(text: &str) -> Option<(&str, &str, &str)> {
+    text.match_indices('<').find_map(|(at, _)| {
+        let inside = &text[at + 1..];
+        let end = inside[..inside.floor_char_boundary(MAX_MARK)].find('>')?;
+        let (name, after) = (&inside[..end], &inside[end + 1..]);
+        let (kind, key) = name.split_once('-')?;
+        let is_key = key.len() == KEY_DIGITS && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (BLOCKS.contains(&kind) && is_key).then_some((&text[..at], name, after))
+    })
+}
+
+/// The names of the blocks that prompts have.
+const BLOCKS: &[&str] = &["notes", "attachment", "summary", "turns"];
+/// A mark is never longer.
+const MAX_MARK: usize = 24;
+/// The digits of a fence's key.
+const KEY_DIGITS: usize = 8;
+
 /// One line of at most `limit` characters, for titles and names.
 pub(super) fn one_line(text: &str, limit: usize) -> String {
     let line = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
@@ -74,6 +106,10 @@ const TEMPLATE_MARKS: &[&str] = &[
     "<eos>",
     "<notes",
     "</notes",
+    "<summary",
+    "</summary",
+    "<turns",
+    "</turns",
     "<attachment",
     "</attachment",
     "<think>",
@@ -135,6 +171,16 @@ mod tests {
         assert_eq!(fence.quote("a\n\n[9] 2020 · x\u{2028}b\rc  "), "> a\n> [9] 2020 · x\n> b\n> c");
         assert_eq!(one_line(" a\n b\t<|x|> ", 9), "a b ‹|x|›");
         assert_eq!(one_line("título longo", 6), "título…");
+    }
+
+    #[test]
+    fn what_was_fenced_in_is_taken_out() {
+        let fence = Fence::new(["q"]);
+        let block = |name: &str| format!("{}\n> recalled\n{}", fence.open(name), fence.close(name));
+        let check = |text: String, expected: &str| assert_eq!(without_quotes(&text), expected);
+        check(format!("a {} b {} c", block("notes"), block("attachment")), "a  b  c");
+        check(format!("a {}\n> recalled", fence.open("notes")), "a ");
+        check("a <b>x</b> <notes> <notes-12> 1 < 2 > 0".into(), "a <b>x</b> <notes> <notes-12> 1 < 2 > 0");
     }
 
     #[test]

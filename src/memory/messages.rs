@@ -1,13 +1,17 @@
 //! The verbs on messages.
 
 use super::conversations::set_name;
+use super::guard::Guard;
 use super::{Actor, Memory, check, chunk};
 use crate::api::event::Action;
 use crate::api::limits::MAX_APPEND_MESSAGES;
-use crate::api::message::{MessageAppend, MessageAppended, MessageList, MessageUpdate, NewMessage};
-use crate::api::{Deleted, Page, Patch};
+use crate::api::message::{
+    MessageAppend, MessageAppended, MessageList, MessageSecret, MessageUpdate, NewMessage,
+};
+use crate::api::{Deleted, Page, Patch, Stored};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Message, MessageId, Timestamp};
+use crate::secrets::SecretField;
 use crate::store;
 
 impl Memory {
@@ -23,7 +27,10 @@ impl Memory {
                 format!("`messages` holds {found} messages, at most {MAX_APPEND_MESSAGES} are allowed");
             return Err(Error::new(Kind::TooLarge, message).hint("send them in several calls"));
         }
-        let messages = messages.into_iter().map(prepare).collect::<Result<Vec<_>>>()?;
+        let guard = self.guard_of(conversation_id).await?;
+        let mut secrets = Vec::new();
+        let prepared = messages.into_iter().map(|message| prepare(message, guard, &mut secrets));
+        let messages = prepared.collect::<Result<Vec<_>>>()?;
         let append = store::Append {
             conversation: conversation_id,
             create: None,
@@ -32,12 +39,14 @@ impl Memory {
         };
         let appended = self.store().append(append).await?;
         let fresh = appended.messages.iter().zip(&appended.fresh).filter(|(_, fresh)| **fresh);
-        let ids: Vec<MessageId> = fresh.map(|(message, _)| message.id).collect();
-        if !ids.is_empty() {
+        let fresh: Vec<&Message> = fresh.map(|(message, _)| message).collect();
+        if !fresh.is_empty() {
+            let ids = fresh.iter().map(|message| message.id).collect();
             self.0.events.messages(actor, Action::MessagesAppended, conversation_id, ids);
             self.wake();
+            self.reflect_on_said(conversation_id, &fresh).await;
         }
-        Ok(MessageAppended { messages: appended.messages })
+        Ok(MessageAppended { messages: appended.messages, secrets })
     }
 
     /// One message.
@@ -51,20 +60,28 @@ impl Memory {
     }
 
     /// Changes what is given; new text is found by its new words at once, and embedded anew.
-    pub async fn update_message(&self, update: MessageUpdate, actor: &Actor) -> Result<Message> {
+    pub async fn update_message(&self, update: MessageUpdate, actor: &Actor) -> Result<Stored<Message>> {
         set_name("the author", &update.author)?;
         if let Patch::Set(metadata) = &update.metadata {
             check::metadata(Some(metadata))?;
         }
-        let mut chunks = None;
-        if let Some(content) = &update.content {
-            check::content(content)?;
-            chunks = Some(chunk::chunk(content));
+        let mut update = update;
+        let guard = self.guard_of_message(update.id).await?;
+        let (mut chunks, mut secrets) = (None, Vec::new());
+        if let Some(content) = update.content.take() {
+            check::content(&content)?;
+            let (content, found) = guard.admit(content);
+            check::content(&content)?;
+            secrets = found;
+            chunks = Some(chunk::chunk(&content));
+            update.content = Some(content);
         }
+        update.author = update.author.map(|name| guard.admit_name(name, SecretField::Author, &mut secrets));
+        update.metadata = update.metadata.map(|metadata| guard.admit_metadata(metadata, &mut secrets));
         let updated = self.store().update_message(update, chunks).await?;
         self.0.events.messages(actor, Action::MessageUpdated, updated.conversation_id, vec![updated.id]);
         self.wake();
-        Ok(updated)
+        Ok(Stored { record: updated, secrets })
     }
 
     /// Deletes one message; its vector follows in the background.
@@ -85,14 +102,21 @@ impl Memory {
     }
 }
 
-fn prepare(new: NewMessage) -> Result<store::NewMessage> {
+fn prepare(new: NewMessage, guard: Guard, secrets: &mut Vec<MessageSecret>) -> Result<store::NewMessage> {
     let NewMessage { id, parent_id, role, author, content, model, created_at, metadata } = new;
     check::content(&content)?;
     check::name("the author", author.as_deref())?;
     check::name("the model", model.as_deref())?;
     check::metadata(metadata.as_ref())?;
+    let id = id.unwrap_or_else(MessageId::new);
+    let (content, mut found) = guard.admit(content);
+    // a mask may be longer than what it stands for
+    check::content(&content)?;
+    let author = author.map(|name| guard.admit_name(name, SecretField::Author, &mut found));
+    let metadata = metadata.map(|metadata| guard.admit_metadata(metadata, &mut found));
+    secrets.extend(found.into_iter().map(|place| MessageSecret { message_id: id, place }));
     Ok(store::NewMessage {
-        id: id.unwrap_or_else(MessageId::new),
+        id,
         parent: parent_id,
         role,
         author,

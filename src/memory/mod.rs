@@ -2,6 +2,7 @@
 //! with them. Every edge (socket, terminal, bridges) calls these verbs; only the worker calls [`Memory::tick`].
 
 mod answer;
+mod apply;
 mod ask;
 mod asked;
 mod check;
@@ -14,7 +15,9 @@ mod fence;
 mod find;
 mod fusion;
 mod generations;
+mod guard;
 mod highlight;
+mod json;
 mod language;
 mod meaning;
 mod memories;
@@ -24,15 +27,23 @@ mod notes;
 mod organise;
 mod prefixes;
 pub mod prompt;
+mod propose;
 mod recall;
+mod reflect;
 mod rerank;
 mod retry;
 mod scope;
 mod sentence;
 mod share;
-mod standing;
+mod shares;
+mod similar;
 mod stats;
 mod status;
+mod suggest;
+mod summaries;
+mod system;
+mod task;
+mod templates;
 mod tick;
 mod tokens;
 mod transfer;
@@ -41,6 +52,7 @@ pub mod when;
 mod window;
 mod wording;
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +71,7 @@ pub use tick::Outcome;
 use crate::config::Config;
 use crate::error::Result;
 use crate::llm::Llm;
-use crate::model::Timestamp;
+use crate::model::{ConversationId, Timestamp};
 use crate::paths::Paths;
 use crate::store::{self, Store};
 use generations::Generations;
@@ -98,6 +110,12 @@ struct Inner {
     stop_answers: CancellationToken,
     /// There is work for the worker.
     wake: Notify,
+    /// There is something to reflect on.
+    reflections: Notify,
+    /// Conversations that outgrew the model's context.
+    to_summarize: Mutex<VecDeque<ConversationId>>,
+    /// The conversation whose reading for memories failed last, and how often in a row.
+    failures: Mutex<Option<(ConversationId, u32)>>,
     started: (Instant, Timestamp),
     /// Jobs that waited when the worker last looked.
     waiting: AtomicU64,
@@ -133,6 +151,9 @@ impl Memory {
             stop: CancellationToken::new(),
             stop_answers: CancellationToken::new(),
             wake: Notify::new(),
+            reflections: Notify::new(),
+            to_summarize: Mutex::default(),
+            failures: Mutex::default(),
             started: (Instant::now(), Timestamp::now()),
             waiting: AtomicU64::new(0),
             unfinished: Mutex::default(),
@@ -148,6 +169,7 @@ impl Memory {
         *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.clone());
         self.0.generations.settings_changed();
         self.wake();
+        self.0.reflections.notify_one();
         Ok(())
     }
 

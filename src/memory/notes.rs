@@ -20,7 +20,7 @@ pub(super) struct Notes<'a> {
     /// What is in the prompt already.
     used: HashSet<Uuid>,
     chosen: Vec<Note>,
-    n_left_out: usize,
+    left_out: HashSet<Uuid>,
 }
 
 struct Note {
@@ -32,7 +32,12 @@ struct Note {
 impl<'a> Notes<'a> {
     /// No quotes yet; what is `shown` otherwise is never quoted.
     pub(super) fn new(fence: &'a Fence, wording: &'a Wording, shown: HashSet<Uuid>) -> Self {
-        Self { fence, wording, used: shown, chosen: Vec::new(), n_left_out: 0 }
+        Self { fence, wording, used: shown, chosen: Vec::new(), left_out: HashSet::new() }
+    }
+
+    /// Messages that are shown otherwise, and so are not quoted.
+    pub(super) fn leave_out(&mut self, ids: impl Iterator<Item = Uuid>) {
+        self.used.extend(ids);
     }
 
     /// The messages and memories that are quoted.
@@ -53,10 +58,11 @@ impl<'a> Notes<'a> {
             let is_last = at + 1 == passages.len();
             let allowed = if is_last { left } else { (left / 2).max(3 * LEAST_QUOTE_TOKENS).min(left) };
             let Some((note, cost)) = self.fit(passage, allowed) else {
-                self.n_left_out += 1;
+                self.left_out.insert(passage.id);
                 continue;
             };
             self.used.insert(passage.id);
+            self.left_out.remove(&passage.id);
             self.chosen.push(note);
             left -= cost;
         }
@@ -104,7 +110,7 @@ impl<'a> Notes<'a> {
     /// What was left out or cut, in a sentence.
     pub(super) fn notice(&self, context_tokens: u32) -> Option<String> {
         let n_cut = self.chosen.iter().filter(|note| note.kept != note.passage.text.trim()).count();
-        let lost = match (self.n_left_out, n_cut) {
+        let lost = match (self.left_out.len(), n_cut) {
             (0, 0) => return None,
             (left_out, 0) => format!("{left_out} recalled passages were left out"),
             (0, cut) => format!("{cut} recalled passages were cut"),

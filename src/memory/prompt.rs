@@ -8,13 +8,17 @@ use uuid::Uuid;
 use super::fence::Fence;
 use super::language::Language;
 use super::notes::Notes;
+use super::shares::{Shares, share};
 use super::window::Window;
 use super::wording::Wording;
-use super::{sentence, tokens};
+use super::{sentence, system, tokens};
 use crate::api::chat::PromptMessage;
 use crate::api::search::Hit;
+use crate::config::Prompts;
 use crate::error::{Error, Kind, Result};
-use crate::model::{ClientRef, ConversationId, Memory, Message, Role, Source, SourceKind, Timestamp};
+use crate::model::{
+    ClientRef, ConversationId, Memory, Message, Role, Source, SourceKind, Summary, Timestamp,
+};
 
 /// What a prompt is made from.
 #[derive(Debug, Clone)]
@@ -27,8 +31,15 @@ pub struct Input<'a> {
     pub system: Option<&'a str>,
     /// The conversation so far, the oldest turn first, without the question.
     pub recent: &'a [Message],
+    /// What the turns before those say in few words.
+    pub summary: Option<&'a Summary>,
+    /// What the person tells every model to do, whatever is asked and whether or not anything is recalled; the most
+    /// important first.
+    pub instructions: &'a [Passage],
     /// What was recalled; none where nothing was to be.
     pub recalled: Option<Recalled>,
+    /// The person's own instructions to the model, in place of the product's.
+    pub templates: &'a Prompts,
     /// The time of the question.
     pub now: Timestamp,
     /// How large the prompt may be.
@@ -113,7 +124,9 @@ pub struct Budget {
     pub context_tokens: u32,
     /// Tokens to keep free for the answer; at most a third of the context is.
     pub max_answer_tokens: u32,
-    /// The share of the conversation's turns. What one part leaves goes to the other.
+    /// The share of facts that always hold; it is taken first. What one part leaves goes to the others.
+    pub standing_share: f32,
+    /// The share of the conversation's turns.
     pub recent_share: f32,
     /// The share of what was recalled.
     pub recalled_share: f32,
@@ -134,6 +147,8 @@ pub struct Prompt {
     pub budget_tokens: u32,
     /// The language of the question.
     pub language: Language,
+    /// Turns of the conversation that it shows neither as they are nor summed up.
+    pub n_turns_left_out: usize,
 }
 
 /// What a server's template adds around all messages.
@@ -142,8 +157,11 @@ const TEMPLATE_TOKENS: u32 = 8;
 /// A quote shorter than this says too little to be worth its place.
 pub(super) const LEAST_QUOTE_TOKENS: u32 = 40;
 
-/// The part of the recalled tokens that standing facts may take before passages get theirs.
-const STANDING_SHARE: f64 = 0.25;
+/// The part of the prompt that instructions may take: they are always there, but not instead of everything else.
+const INSTRUCTIONS_SHARE: f64 = 0.5;
+
+/// The part of the recent turns' tokens that the summary of the turns before may take.
+const SUMMARY_SHARE: f64 = 0.5;
 
 /// The part of all that is left that an attachment may take where there is something else to show.
 const ATTACHMENT_SHARE: f64 = 0.75;
@@ -158,65 +176,94 @@ const ATTACHMENT_SHARE: f64 = 0.75;
 pub fn make(input: Input<'_>) -> Result<Prompt> {
     let language = Language::of(input.question);
     let wording = Wording::of(language);
-    let Budget { context_tokens, max_answer_tokens, recent_share, recalled_share } = input.budget;
+    let Budget { context_tokens, max_answer_tokens, standing_share, recent_share, recalled_share } =
+        input.budget;
     let budget_tokens = context_tokens - max_answer_tokens.min(context_tokens / 3);
-    let system = instructions(&input, wording);
     let mut notices = Vec::new();
 
-    let frame_tokens = frame_tokens(&system, &input, wording);
+    let recalled = input.recalled.clone().unwrap_or_default();
+    let is_alone = input.recent.is_empty()
+        && input.summary.is_none()
+        && recalled.standing.is_empty()
+        && recalled.passages.is_empty();
+    let quoted = [input.instructions, &recalled.passages, &recalled.standing];
+    let fence = Fence::new(
+        [
+            Some(input.question),
+            input.attachment,
+            input.system,
+            input.summary.map(|summary| summary.content.as_str()),
+        ]
+        .map(Option::unwrap_or_default)
+        .into_iter()
+        .chain(quoted.into_iter().flatten().map(|passage| passage.text.as_str())),
+    );
+
+    let system = system::without_instructions(&input, language);
+    let frame_tokens = frame_tokens(system.tokens(), &input, wording);
     let Some(mut left) = budget_tokens.checked_sub(frame_tokens) else {
         return Err(too_large(frame_tokens, budget_tokens, context_tokens));
     };
+    let instructions =
+        system::Instructions::fill(input.instructions, share(left, INSTRUCTIONS_SHARE), &fence, wording);
+    left -= instructions.tokens.min(left);
 
-    let recalled = input.recalled.clone().unwrap_or_default();
-    let is_alone = input.recent.is_empty() && recalled.standing.is_empty() && recalled.passages.is_empty();
-    let fence = Fence::new(
-        [input.question, input.attachment.unwrap_or_default(), system.as_str()]
-            .into_iter()
-            .chain(recalled.passages.iter().chain(&recalled.standing).map(|passage| passage.text.as_str())),
-    );
     let attachment = input.attachment.filter(|text| !text.trim().is_empty()).and_then(|text| {
         let limit = if is_alone { left } else { share(left, ATTACHMENT_SHARE) };
         attached(text, limit, &fence, wording, &mut notices)
     });
     left -= attachment.as_deref().map_or(0, |text| tokens::estimate(text) + 2).min(left);
 
-    let total_share = f64::from(recent_share.max(0.0)) + f64::from(recalled_share.max(0.0));
-    let recent_part = if total_share > 0.0 { f64::from(recent_share.max(0.0)) / total_share } else { 0.5 };
+    let mut shares = Shares::new(left, standing_share, recent_share, recalled_share);
+    let mut notes = Notes::new(&fence, wording, recalled.exclude.clone());
+    shares.take(notes.add(&recalled.standing, shares.standing(instructions.tokens)));
+    let recent = shares.recent();
+    let summary =
+        input.summary.map(|summary| summed_up(summary, share(recent, SUMMARY_SHARE), &fence, wording));
+    let summary_tokens =
+        summary.as_deref().map_or(0, |text| tokens::estimate(text) + tokens::MESSAGE_TOKENS + 2).min(recent);
+    shares.take(summary_tokens);
     let mut window = Window::new(input.recent, wording);
-    left -= window.extend(share(left, recent_part), &HashSet::new());
-    let shown = recalled.exclude.iter().copied().chain(window.ids()).collect();
-    let mut notes = Notes::new(&fence, wording, shown);
-    left -= notes.add(&recalled.standing, share(left, STANDING_SHARE));
-    left -= notes.add(&recalled.passages, left);
+    shares.take(window.extend(recent - summary_tokens, &HashSet::new()));
+    notes.leave_out(window.ids());
+    shares.take(notes.add(&recalled.passages, shares.left()));
     // what recall left goes to older turns; one that is quoted already ends the window
-    window.extend(left, &notes.quoted());
+    shares.take(window.extend(shares.left(), &notes.quoted()));
+    shares.take(notes.add(&recalled.standing, shares.left()));
 
+    notices.extend(instructions.notice());
+    notices.extend(input.summary.map(|summary| {
+        format!(
+            "the first {} messages of the conversation stand in the prompt as a summary",
+            summary.messages
+        )
+    }));
     notices.extend(window.notice());
     notices.extend(notes.notice(context_tokens));
+    let n_turns_left_out = window.n_left_out();
     let (block, sources) = notes.finish(input.recalled.is_some());
     let last = [block, attachment.unwrap_or_default(), question(&input, wording)]
         .into_iter()
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
         .join("\n\n");
-    let messages = assemble(system, window, last, wording);
+    let messages = assemble(system.with(instructions), summary, window, last, wording);
     let prompt_tokens = total_tokens(&messages);
-    Ok(Prompt { messages, sources, notices, prompt_tokens, budget_tokens, language })
+    Ok(Prompt { messages, sources, notices, prompt_tokens, budget_tokens, language, n_turns_left_out })
+}
+
+/// The summary of the turns that are not shown, between marks.
+fn summed_up(summary: &Summary, limit: u32, fence: &Fence, wording: &Wording) -> String {
+    let (open, close) = (fence.open("summary"), fence.close("summary"));
+    let around = tokens::estimate(&format!("{}\n{open}\n\n{close}", wording.summary));
+    let kept = shorten(&fence.tame(summary.content.trim()), limit.saturating_sub(around), wording);
+    format!("{}\n{open}\n{kept}\n{close}", wording.summary)
 }
 
 /// The tokens of all `messages`, estimated on the high side.
 pub fn total_tokens(messages: &[PromptMessage]) -> u32 {
     let each = messages.iter().map(|message| tokens::estimate(&message.content) + tokens::MESSAGE_TOKENS);
     each.fold(TEMPLATE_TOKENS, u32::saturating_add)
-}
-
-fn instructions(input: &Input<'_>, wording: &Wording) -> String {
-    let date = input.now.to_string();
-    let today = wording.today.replace("{today}", date.get(..10).unwrap_or(&date));
-    let rules = input.recalled.as_ref().map(|_| format!("{}\n{today}", wording.rules));
-    let caller = input.system.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
-    caller.into_iter().chain(rules).collect::<Vec<_>>().join("\n\n")
 }
 
 /// The question, named where something stands in front of it.
@@ -228,15 +275,13 @@ fn question(input: &Input<'_>, wording: &Wording) -> String {
 }
 
 /// What the prompt takes before anything optional is in it.
-fn frame_tokens(system: &str, input: &Input<'_>, wording: &Wording) -> u32 {
+fn frame_tokens(system_tokens: u32, input: &Input<'_>, wording: &Wording) -> u32 {
     // the line in front of the notes, the marks around them, and the line where turns were left out
     let marks = tokens::estimate(wording.notes).max(tokens::estimate(wording.no_notes))
         + if input.recalled.is_some() { FENCE_TOKENS } else { 0 };
     let earlier = if input.recent.is_empty() { 0 } else { tokens::estimate(wording.earlier) + 2 };
-    [system, &question(input, wording)]
-        .iter()
-        .map(|text| tokens::estimate(text))
-        .fold(TEMPLATE_TOKENS + 3 * tokens::MESSAGE_TOKENS + marks + earlier, u32::saturating_add)
+    let around = TEMPLATE_TOKENS + 3 * tokens::MESSAGE_TOKENS + marks + earlier;
+    around.saturating_add(system_tokens).saturating_add(tokens::estimate(&question(input, wording)))
 }
 
 /// What the two marks of a fence and the empty lines around take.
@@ -278,7 +323,13 @@ fn attached(
 }
 
 /// The messages in the form that every template takes.
-fn assemble(system: String, window: Window<'_>, last: String, wording: &Wording) -> Vec<PromptMessage> {
+fn assemble(
+    system: String,
+    summary: Option<String>,
+    window: Window<'_>,
+    last: String,
+    wording: &Wording,
+) -> Vec<PromptMessage> {
     let mut messages: Vec<PromptMessage> = Vec::new();
     let mut push = |role: Role, content: String| match messages.last_mut() {
         Some(before) if before.role == role => {
@@ -291,7 +342,13 @@ fn assemble(system: String, window: Window<'_>, last: String, wording: &Wording)
         push(Role::System, system);
     }
     let turns = window.into_turns();
-    if turns.is_cut_off || turns.said.first().is_some_and(|(role, _)| *role == Role::Assistant) {
+    let is_summed_up = summary.is_some();
+    if let Some(summary) = summary {
+        push(Role::User, summary);
+    }
+    if turns.is_cut_off
+        || (!is_summed_up && turns.said.first().is_some_and(|(role, _)| *role == Role::Assistant))
+    {
         push(Role::User, wording.earlier.to_owned());
     }
     for (role, text) in turns.said {
@@ -299,12 +356,6 @@ fn assemble(system: String, window: Window<'_>, last: String, wording: &Wording)
     }
     push(Role::User, last);
     messages
-}
-
-/// That part of `tokens`, rounded down.
-fn share(tokens: u32, part: f64) -> u32 {
-    // a float cast saturates, so a share beyond all sense is at most everything
-    ((f64::from(tokens) * part) as u32).min(tokens)
 }
 
 /// The beginning of `text` that fits into `room` tokens, cut behind a sentence, with the mark that it was cut.

@@ -15,6 +15,7 @@ use crate::api::limits::{MAX_CONTENT_BYTES, MAX_PAGE, MAX_QUERY_BYTES};
 use crate::api::message::{MessageList, MessagePath};
 use crate::error::{Error, Kind, Result};
 use crate::model::{AnswerStatus, Message, MessageId, Role};
+use crate::secrets;
 
 /// The questions that are being answered, by id, so that they can be cancelled. A cheap clone.
 #[derive(Clone, Default)]
@@ -63,7 +64,8 @@ impl Memory {
         let Some(stored) = self.store().message_if_any(id).await? else { return Ok(None) };
         let is_elsewhere = params.conversation_id.is_some_and(|wanted| wanted != stored.conversation_id);
         // a text that was changed since cannot be compared
-        let is_other = stored.edited_at.is_none() && stored.content != question_text(params);
+        let is_other =
+            stored.edited_at.is_none() && !secrets::is_same(&stored.content, &question_text(params));
         if is_elsewhere || is_other || stored.role != Role::User {
             let found = format!("the message {id} is stored with another text, role or conversation");
             return Err(Error::new(Kind::Conflict, found).hint("ask with a new messageId"));

@@ -1,6 +1,7 @@
 //! From where a chat recalls.
 
 use super::Actor;
+use super::prompt::Passage;
 use crate::api::chat::{ChatParams, Scope};
 use crate::api::search::SearchFilter;
 use crate::error::{Error, Result};
@@ -43,6 +44,12 @@ pub(super) fn recalled_from(
         },
     }
     Ok(Some(filter))
+}
+
+/// Whether a fact that always holds is of the scope. What holds everywhere holds in every project.
+pub(super) fn holds(fact: &Passage, scope: &SearchFilter) -> bool {
+    let is_of_client = |name: &String| fact.client.as_ref().is_some_and(|client| client.name == *name);
+    scope.conversation_id.is_none() && scope.client.as_ref().is_none_or(is_of_client)
 }
 
 #[cfg(test)]

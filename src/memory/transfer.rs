@@ -2,6 +2,7 @@
 
 use tokio::sync::mpsc;
 
+use super::guard::Guards;
 use super::{Actor, Memory, chunk};
 use crate::api::data::{ExportItem, ExportParams, ImportFormat, ImportParams, ImportResult, Refused};
 use crate::api::event::Action;
@@ -112,11 +113,12 @@ impl Memory {
         // reading and cutting take their time, and calls of others should not wait for it
         let read = blocking("read what is to be imported", move || read(format, &data)).await??;
         let known = self.store().known(ids(&read.records)).await?;
+        let guards = self.guards(&read.records).await?;
         let sorted = move || {
             let mut result =
                 ImportResult { ignored: read.ignored, mended: read.mended, ..Default::default() };
             read.refused.into_iter().for_each(|refused| result.refuse(refused));
-            let (batch, places) = sort_out(read.records, &known, &mut result);
+            let (batch, places) = sort_out(read.records, &known, &guards, &mut result);
             (batch, places, known, result)
         };
         let (batch, places, known, mut result) = blocking("sort out what is to be imported", sorted).await?;
@@ -208,12 +210,24 @@ impl Places {
     }
 }
 
-/// Puts records into the lists of a batch; what is too large is refused, and what is known already only counted. A
-/// known conversation is in the batch only if another head is named for it.
-fn sort_out(records: Vec<Record>, known: &Known, result: &mut ImportResult) -> (RestoreBatch, Places) {
+/// Puts records into the lists of a batch, with their secrets treated as the settings say; what is too large is
+/// refused, and what is known already only counted. A known conversation is in the batch only if another head is named
+/// for it.
+fn sort_out(
+    records: Vec<Record>,
+    known: &Known,
+    guards: &Guards,
+    result: &mut ImportResult,
+) -> (RestoreBatch, Places) {
     let mut batch = RestoreBatch::default();
     let mut places = Places::default();
-    for record in records {
+    for mut record in records {
+        if let Some(count) = known_as(&record, known, &mut result.existing) {
+            *count += 1;
+            continue;
+        }
+        guards.admit(&mut record, &mut result.secrets);
+        // a mask may be longer than what it stands for, so only now
         let (place, limit) = match &record {
             Record::Conversation(it) => (format!("conversation {}", it.id), None),
             Record::Message(it) => (
@@ -231,30 +245,37 @@ fn sort_out(records: Vec<Record>, known: &Known, result: &mut ImportResult) -> (
         }
         match record {
             Record::Conversation(conversation) => {
-                let head = known.conversations.get(&conversation.id);
-                if head.is_some_and(|head| *head == conversation.head_message_id) {
-                    result.existing.conversations += 1;
-                    continue;
-                }
                 batch.conversations.push(conversation);
                 places.conversations.push(place);
             }
-            Record::Message(message) if known.messages.contains(&message.id) => result.existing.messages += 1,
             Record::Message(message) => {
                 let chunks =
                     if message.is_searchable() { chunk::chunk(&message.content) } else { Vec::new() };
                 batch.messages.push(RestoreMessage { message, chunks });
                 places.messages.push(place);
             }
-            Record::Memory(memory) if known.memories.contains(&memory.id) => result.existing.memories += 1,
             Record::Memory(memory) => {
-                let chunks = chunk::chunk(&memory.content);
+                // what no longer holds is not found by its meaning
+                let holds = memory.superseded_by.is_none();
+                let chunks = if holds { chunk::chunk(&memory.content) } else { Vec::new() };
                 batch.memories.push(RestoreMemory { memory, chunks });
                 places.memories.push(place);
             }
         }
     }
     (batch, places)
+}
+
+/// Where a record is counted that is stored already and changes nothing; none where it is to be stored.
+fn known_as<'a>(record: &Record, known: &Known, existing: &'a mut Counts) -> Option<&'a mut u64> {
+    match record {
+        Record::Conversation(it) => {
+            let head = known.conversations.get(&it.id)?;
+            (*head == it.head_message_id).then_some(&mut existing.conversations)
+        }
+        Record::Message(it) => known.messages.contains(&it.id).then_some(&mut existing.messages),
+        Record::Memory(it) => known.memories.contains(&it.id).then_some(&mut existing.memories),
+    }
 }
 
 impl Lines {

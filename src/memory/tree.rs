@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::{Actor, Memory, check, chunk};
-use crate::api::Patch;
 use crate::api::event::Action;
 use crate::api::tree::{CloneWhole, Fork, MessageEdit, SetHead};
+use crate::api::{Patch, Stored};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Conversation, ConversationId, CopiedFrom, Message, MessageId, Timestamp};
 use crate::store::{self, RestoreBatch, RestoreMessage};
@@ -17,11 +17,15 @@ const STEP_MESSAGES: usize = 200;
 
 impl Memory {
     /// Says a message anew beside the old one; the conversation goes on from there.
-    pub async fn edit_message(&self, edit: MessageEdit, actor: &Actor) -> Result<Message> {
+    pub async fn edit_message(&self, edit: MessageEdit, actor: &Actor) -> Result<Stored<Message>> {
         let MessageEdit { id, content, new_id, metadata } = edit;
         check::content(&content)?;
         check::metadata(metadata.as_ref())?;
         let old = self.store().message(id).await?;
+        let guard = self.guard_of(old.conversation_id).await?;
+        let (content, mut secrets) = guard.admit(content);
+        check::content(&content)?;
+        let metadata = metadata.map(|metadata| guard.admit_metadata(metadata, &mut secrets));
         let new = store::NewMessage {
             id: new_id.unwrap_or_else(MessageId::new),
             parent: old.parent_id.map_or(Patch::Clear, Patch::Set),
@@ -49,8 +53,9 @@ impl Memory {
             let ids = vec![message.id];
             self.0.events.messages(actor, Action::MessagesAppended, message.conversation_id, ids);
             self.wake();
+            self.reflect_on_said(message.conversation_id, &[&message]).await;
         }
-        Ok(message)
+        Ok(Stored { record: message, secrets })
     }
 
     /// Shows another branch.
@@ -106,6 +111,9 @@ impl Memory {
         let id = id.unwrap_or_else(ConversationId::new);
         let original = self.store().conversation(from.conversation_id).await?;
         let now = Timestamp::now();
+        // the copy itself shows the mask
+        let guard = self.guard(original.project.as_deref());
+        let title = title.map(|title| guard.admit(title).0);
         let conversation = Conversation {
             id,
             title: title.or(original.title),

@@ -89,6 +89,11 @@ impl<'a> Window<'a> {
         Turns { is_cut_off: self.first > 0 && !said.is_empty(), said }
     }
 
+    /// Turns that are not in the window.
+    pub(super) fn n_left_out(&self) -> usize {
+        self.first
+    }
+
     /// What was left out or cut, in a sentence.
     pub(super) fn notice(&self) -> Option<String> {
         let cut = self.cut.as_ref().map(|_| "the last turn of the conversation was cut");

@@ -54,6 +54,14 @@ macro_rules! uuid_id {
 }
 
 uuid_id! {
+    /// Names a summary.
+    SummaryId
+}
+uuid_id! {
+    /// Names a proposed memory.
+    ProposalId
+}
+uuid_id! {
     /// Names a conversation.
     ConversationId
 }

@@ -8,10 +8,10 @@ pub mod table;
 mod time;
 
 pub use chunk::ChunkRange;
-pub use id::{ConversationId, JobId, MemoryId, MessageId};
+pub use id::{ConversationId, JobId, MemoryId, MessageId, ProposalId, SummaryId};
 pub use record::{
-    AnswerStatus, ClientRef, Conversation, CopiedFrom, EXTRACTIVE, Memory, Message, Metadata, Source,
-    SourceKind, Usage,
+    AnswerStatus, ClientRef, Conversation, CopiedFrom, EXTRACTIVE, Memory, Message, Metadata, Proposal,
+    Source, SourceKind, Summary, Usage,
 };
 pub use role::Role;
 pub use time::Timestamp;

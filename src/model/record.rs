@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ConversationId, MemoryId, MessageId, Role, Timestamp};
+use super::{ConversationId, MemoryId, MessageId, ProposalId, Role, SummaryId, Timestamp};
 
 /// Free-form JSON of the client's own, kept and given back untouched.
 pub type Metadata = serde_json::Map<String, serde_json::Value>;
@@ -149,6 +149,12 @@ pub struct Memory {
     pub id: MemoryId,
     /// What sort of fact: "fact" unless said otherwise.
     pub kind: String,
+    /// Where it belongs in the tree of memories ("work/db/staging").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Whether it is in every prompt, whatever its kind.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
     /// The fact in words.
     pub content: String,
     /// The project it holds for; none: it holds everywhere.
@@ -166,12 +172,65 @@ pub struct Memory {
     /// From when on it no longer holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// The memory that took its place.
+    /// The memory that stands in its place now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<MemoryId>,
     /// The client's own data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
+}
+
+impl Memory {
+    /// Kinds that are in every prompt, whatever it is about.
+    pub const STANDING_KINDS: [&str; 3] = [Self::INSTRUCTION, "preference", "user"];
+    /// The kind that tells the model what to do; the others tell it what is so.
+    pub const INSTRUCTION: &str = "instruction";
+}
+
+/// What a part of a conversation says in few words; it stands beside the messages, never in their place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Its id.
+    pub id: SummaryId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The newest message that it covers; it covers the branch from its beginning to there.
+    pub last_message_id: MessageId,
+    /// How many messages it covers.
+    pub messages: u64,
+    /// The summary.
+    pub content: String,
+    /// The language model that wrote it.
+    pub model: String,
+    /// When it was written.
+    pub created_at: Timestamp,
+}
+
+/// A memory that the language model proposes; it is none until the person accepts it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Proposal {
+    /// Its id.
+    pub id: ProposalId,
+    /// What sort of fact.
+    pub kind: String,
+    /// The fact in words.
+    pub content: String,
+    /// Where it belongs in the tree of memories.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The project it would hold for.
+    pub project: Option<String>,
+    /// The message it was taken from.
+    pub source_message_id: MessageId,
+    /// A memory that says nearly the same, which it could replace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub similar_to: Option<MemoryId>,
+    /// The language model that proposes it.
+    pub model: String,
+    /// When it was proposed.
+    pub created_at: Timestamp,
 }
 
 /// How an answer ended.

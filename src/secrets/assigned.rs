@@ -1,4 +1,4 @@
-//! Secrets that are known by what they are called: `password = …`, `"apiKey": "…"`, `--token …`.
+//! Secrets that are known by what they are called: `password = …`, `"apiKey": "…"`, `--token …`, "the password is …".
 //!
 //! A name alone proves little, for programs and prose speak of passwords all the time: the value must look like
 //! one, the more so the less the form tells.
@@ -31,6 +31,13 @@ const KEYS: &[&str] = &[
 ];
 /// Tokens that are no secrets: they say where a list goes on.
 const PAGE_TOKENS: &[&str] = &["nexttoken", "pagetoken", "nextpagetoken", "continuationtoken", "canceltoken"];
+/// What stands between a password's name and its value in a sentence.
+const VERBS: &[&str] = &["is", "was", "are", "é", "eh", "era"];
+/// What a password is for may stand between, so many words at most.
+const MAX_WORDS_BETWEEN: usize = 4;
+/// Words of a sentence that have digits and say of what sort a password is.
+const SORTS: &[&str] =
+    &["base64", "base-64", "md5", "sha1", "sha256", "sha512", "utf8", "utf-8", "argon2", "argon2id"];
 /// Words that stand for a value, or say of what sort it is.
 const STAND_INS: &[&str] = &[
     "password",
@@ -101,6 +108,18 @@ pub(super) fn assigned(text: &str, at: usize) -> Option<Secret> {
     secret(text, start, what, is_equals || begins_line)
 }
 
+/// What a value is that is called `name`.
+pub(super) fn named(name: &str, value: &str) -> Option<SecretKind> {
+    let what = meaning(name)?;
+    let is_basic = || value.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("basic "));
+    match what {
+        _ if stands_in(value) => None,
+        Name::Password => is_password(value, true, false).then_some(SecretKind::Password),
+        Name::Key => is_key(value, true).then_some(SecretKind::AssignedSecret),
+        Name::Authorization => is_basic().then_some(SecretKind::BearerToken),
+    }
+}
+
 /// What the option that begins at `at` ("--token ") is followed by.
 pub(super) fn option(text: &str, at: usize) -> Option<Secret> {
     let bytes = text.as_bytes();
@@ -118,6 +137,41 @@ pub(super) fn option(text: &str, at: usize) -> Option<Secret> {
         return None;
     }
     secret(text, end + 1, meaning(&text[start..end])?, false)
+}
+
+/// What a sentence tells to be a password, whose name begins the word at `at`: "my password for the router is …".
+pub(super) fn said(text: &str, at: usize) -> Option<Secret> {
+    // nearly no word begins so, and none of the rest is done for the others
+    let name = PASSWORDS.iter().find(|name| {
+        text.as_bytes().get(at..at + name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()))
+    })?;
+    let start = at + name.len();
+    let sentence = text.get(start..text.floor_char_boundary(start + MAX_SENTENCE))?.strip_prefix(' ')?;
+    let mut place = start + 1;
+    for (n, word) in sentence.split(' ').enumerate().take(MAX_WORDS_BETWEEN + 1) {
+        place += word.len() + 1;
+        if VERBS.contains(&word.to_lowercase().as_str()) {
+            return told(text, place);
+        }
+        let goes_on = n > 0 || matches!(word, "for" | "of" | "to" | "do" | "da" | "de" | "para");
+        if !goes_on || word.ends_with(|c: char| !c.is_alphanumeric()) || word.contains('\n') {
+            return None;
+        }
+    }
+    None
+}
+
+/// So much of a sentence is looked at for the verb.
+const MAX_SENTENCE: usize = 80;
+
+/// The word at `start`, if it looks like no word of a language.
+fn told(text: &str, start: usize) -> Option<Secret> {
+    let (range, quoted) = value(text, start)?;
+    let value = text.get(range.clone())?;
+    let is_odd = is_mixed(value.as_bytes()) || (quoted && !value.contains(char::is_whitespace));
+    let is_sort = SORTS.iter().any(|sort| value.to_lowercase().starts_with(sort));
+    let good = value.len() >= 6 && is_odd && !is_sort && !stands_in(value) && (quoted || !is_code(value));
+    good.then_some(Secret { kind: SecretKind::Password, range })
 }
 
 /// The name before the sign at `at`, which quotes may stand around.

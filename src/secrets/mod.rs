@@ -34,12 +34,36 @@ pub struct Secret {
 pub struct SecretPlace {
     /// What sort of secret.
     pub kind: SecretKind,
-    /// The byte of the stored text at which it, or its mask, begins.
+    /// The part of the record; absent: its content.
+    #[serde(default, skip_serializing_if = "SecretField::is_content")]
+    pub field: SecretField,
+    /// The byte of the stored text at which it, or its mask, begins, where it has one: in metadata each string is a text.
     pub offset: u64,
     /// The line of that, from 1.
     pub line: u64,
     /// Whether a mask stands there now; false: it is stored as it came.
     pub masked: bool,
+}
+
+/// The part of a record in which a secret was found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SecretField {
+    /// Its text.
+    #[default]
+    Content,
+    /// The title of a conversation.
+    Title,
+    /// The display name of who speaks.
+    Author,
+    /// The client's own data.
+    Metadata,
+}
+
+impl SecretField {
+    fn is_content(&self) -> bool {
+        *self == Self::Content
+    }
 }
 
 /// The secrets of `text`, in order and apart from each other.
@@ -54,7 +78,7 @@ pub fn scan(text: &str) -> Vec<Secret> {
             b':' if bytes[at..].starts_with(b"://") => structured::address_password(text, at),
             b':' | b'=' => assigned::assigned(text, at),
             byte if byte.is_ascii_alphanumeric() && begins_word(bytes, at) => {
-                prefixed::prefixed(text, at, &mut runs)
+                prefixed::prefixed(text, at, &mut runs).or_else(|| assigned::said(text, at))
             }
             _ => None,
         };
@@ -68,6 +92,11 @@ pub fn scan(text: &str) -> Vec<Secret> {
         }
     }
     found
+}
+
+/// What a value is that a record calls `name`, if it is a secret as a whole.
+pub fn named(name: &str, value: &str) -> Option<SecretKind> {
+    assigned::named(name, value)
 }
 
 /// `text` with a mask in the place of every secret, and where the masks are.
@@ -116,7 +145,13 @@ impl Places {
         let new = &text.as_bytes()[self.counted..offset];
         self.n_line_ends += memchr::memchr_iter(b'\n', new).count() as u64;
         self.counted = offset;
-        self.found.push(SecretPlace { kind, offset: offset as u64, line: self.n_line_ends + 1, masked });
+        self.found.push(SecretPlace {
+            kind,
+            field: SecretField::Content,
+            offset: offset as u64,
+            line: self.n_line_ends + 1,
+            masked,
+        });
     }
 }
 

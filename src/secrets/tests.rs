@@ -95,6 +95,25 @@ fn what_is_called_a_password_and_looks_like_one_is_one() {
 }
 
 #[test]
+fn a_sentence_may_tell_a_password() {
+    check("My password is «hunter2»!");
+    check("The password for the guest wifi is «abacaxi7», ask Ana.");
+    check("minha senha é «Abacaxi7». A senha do banco era \"«trocada»\".");
+    for text in [
+        "The password is base64 encoded and sha256-hashed.",
+        "my password is wrong, the passwords are 8 characters long",
+        "Password was reset. Version v2024a is out, and that is x86_64.",
+        "a senha é obrigatória; a senha do usuário é pedida em 2h30min",
+        "the password is stored in a vault1, passwordless is a1b2c3d4",
+        "password is",
+        "password for",
+        "password",
+    ] {
+        check(text);
+    }
+}
+
+#[test]
 fn programs_and_prose_may_speak_of_passwords() {
     for text in [
         "password: String,",

@@ -36,6 +36,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/0003_context.sql"),
     },
     Migration { version: 4, name: "0004_chats.sql", sql: include_str!("../../migrations/0004_chats.sql") },
+    Migration {
+        version: 5,
+        name: "0005_memories.sql",
+        sql: include_str!("../../migrations/0005_memories.sql"),
+    },
 ];
 
 /// SHA-256 of a migration's text, in hexadecimal.
@@ -179,6 +184,7 @@ mod tests {
         ("0002_words.sql", "78bd873cd5812ad0ac3a11a9351b230d6f10964b369177616938983c5333e890"),
         ("0003_context.sql", "31f14d48e71919efe6b2673b0480eef22fa039f45940391b81b3f53d69aeb8bf"),
         ("0004_chats.sql", "6515f1a3a9a44e08ba2de91c3a15432263e814ee4a4af64e1cfdd0e4d52dc0b7"),
+        ("0005_memories.sql", "f8faae8fc31a0d39b219b2e31c78b2ff5cfae7abe2106168edaf46a486764fe3"),
     ];
 
     const NEXT: Migration = Migration {

@@ -98,6 +98,12 @@ pub struct NewMemory {
     pub kind: String,
     /// The fact in words.
     pub content: String,
+    /// Where it belongs in the tree of memories.
+    pub path: Option<String>,
+    /// Whether it is in every prompt.
+    pub pinned: bool,
+    /// The memory whose place it takes.
+    pub replaces: Option<MemoryId>,
     /// The project it holds for; none: everywhere.
     pub project: Option<String>,
     /// The message it was taken from.

@@ -45,7 +45,7 @@ macro_rules! select_memory {
     ($rest:literal) => {
         concat!(
             "SELECT m.uid, m.kind, m.content, p.name, k.name, k.version, m.source_message, m.created_at,
-               m.updated_at, m.expires_at, m.superseded_by, m.metadata, m.id
+               m.updated_at, m.expires_at, m.superseded_by, m.metadata, m.id, m.path, m.pinned
              FROM memory m LEFT JOIN project p ON p.id = m.project_id
                LEFT JOIN client k ON k.id = m.client_id ",
             $rest
@@ -122,6 +122,8 @@ pub(super) fn memory(row: &Row<'_>) -> Result<Memory> {
         expires_at: optional_time(row, 9)?,
         superseded_by: row.get::<_, Option<_>>(10)?.map(MemoryId::from_bytes),
         metadata: json(row, 11)?,
+        path: row.get(13)?,
+        pinned: row.get(14)?,
     })
 }
 

@@ -1,4 +1,7 @@
-//! The background loop: one step of [`Memory::tick`] after the other, until the daemon stops.
+//! The background loops, until the daemon stops: one step of [`Memory::tick`] after the other, and beside it, because
+//! a language model is slow, one step of [`Memory::reflect`] after the other.
+
+mod reflecting;
 
 use std::time::{Duration, Instant};
 
@@ -17,16 +20,20 @@ const TEND_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Works until `stop` is cancelled, then gives its leased jobs back and returns.
 pub async fn run(memory: Memory, stop: CancellationToken) {
+    tokio::join!(keep_embedding(&memory, &stop), reflecting::keep_reflecting(&memory, &stop));
+}
+
+async fn keep_embedding(memory: &Memory, stop: &CancellationToken) {
     let mut idle_since: Option<Instant> = None;
     let mut tended: Option<Instant> = None;
     while !stop.is_cancelled() {
         memory.beat();
-        let sleep = match memory.tick(&stop).await {
+        let sleep = match memory.tick(stop).await {
             Ok(Outcome::Worked) => {
                 idle_since = None;
                 continue;
             }
-            Ok(Outcome::Idle(due)) => until(due),
+            Ok(Outcome::Idle(due)) => until(due, LONGEST_SLEEP),
             Err(error) => {
                 tracing::warn!(error = error.full_text(), "a step of the background work failed");
                 AFTER_FAILURE
@@ -46,8 +53,8 @@ pub async fn run(memory: Memory, stop: CancellationToken) {
     }
 }
 
-fn until(due: Option<Timestamp>) -> Duration {
-    let Some(due) = due else { return LONGEST_SLEEP };
+fn until(due: Option<Timestamp>, longest: Duration) -> Duration {
+    let Some(due) = due else { return longest };
     let millis = due.as_millis().saturating_sub(Timestamp::now().as_millis());
-    Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(LONGEST_SLEEP)
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(longest)
 }

@@ -63,7 +63,8 @@ impl App {
     }
 
     async fn conversation(&self, texts: &[&str]) -> (ConversationId, Vec<Message>) {
-        let made = self.memory.create_conversation(params(json!({"title": "t"})), &actor()).await.unwrap();
+        let made =
+            self.memory.create_conversation(params(json!({"title": "t"})), &actor()).await.unwrap().record;
         let messages: Vec<Value> =
             texts.iter().map(|text| json!({"role": "user", "content": text})).collect();
         let append = params(json!({"conversationId": made.id, "messages": messages}));

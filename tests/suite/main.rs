@@ -21,6 +21,7 @@ mod exchange;
 mod imports;
 mod layers;
 mod llm;
+mod memories;
 mod prompt;
 mod protocol;
 mod readme;

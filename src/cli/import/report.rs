@@ -89,13 +89,16 @@ impl Report {
 
     /// What came of a piece of this file.
     pub fn add(&mut self, file: usize, result: ImportResult) {
-        let ImportResult { added, existing, refused, refused_total, ignored, mended } = result;
+        let ImportResult { added, existing, refused, refused_total, secrets, ignored, mended } = result;
         self.total.added += added;
         self.total.existing += existing;
         self.total.refused_total += refused_total;
         self.total.mended += mended;
         for (what, n) in ignored {
             *self.total.ignored.entry(what).or_default() += n;
+        }
+        for (kind, n) in secrets {
+            *self.total.secrets.entry(kind).or_default() += n;
         }
         let many = self.files.len() > 1;
         let Some(file) = self.files.get_mut(file) else { return };
@@ -138,6 +141,11 @@ impl Report {
             lines.push_str(&format!("{}\n", counted(words.existing, &self.total.existing)));
         }
         context.out.text(&lines)?;
+        if !self.total.secrets.is_empty() {
+            let kinds: Vec<String> =
+                self.total.secrets.iter().map(|(kind, n)| format!("{n} × {kind}")).collect();
+            context.out.warn(&text::fill(words.import_secrets, &[&kinds.join(", ")]));
+        }
         if !self.total.ignored.is_empty() {
             let ignored = listed(&self.total.ignored);
             context.out.note(&text::fill(words.ignored, &[&ignored]));

@@ -3,6 +3,7 @@
 mod chat;
 mod data;
 mod event;
+mod memory;
 mod organise;
 mod store;
 mod system;
@@ -29,6 +30,7 @@ pub fn module(context: Context) -> Result<Methods> {
     system::register(&mut module)?;
     store::register(&mut module)?;
     organise::register(&mut module)?;
+    memory::register(&mut module)?;
     chat::register(&mut module)?;
     data::register(&mut module)?;
     event::register(&mut module)?;

@@ -1,12 +1,11 @@
-//! `conversation.*`, `message.*`, `memory.*` and `search.query`.
+//! `conversation.*`, `message.*` and `search.query`.
 
 use jsonrpsee::RpcModule;
 
 use super::{Context, actor};
 use crate::api::methods::{
-    ConversationCreate, ConversationDelete, ConversationGet, ConversationList, ConversationUpdate, MemoryAdd,
-    MemoryDelete, MemoryGet, MemoryList, MemoryUpdate, MessageAppend, MessageDelete, MessageEdit, MessageGet,
-    MessageList, MessageUpdate, SearchQuery,
+    ConversationCreate, ConversationDelete, ConversationGet, ConversationList, ConversationUpdate,
+    MessageAppend, MessageDelete, MessageEdit, MessageGet, MessageList, MessageUpdate, SearchQuery,
 };
 use crate::error::Result;
 use crate::rpc::register::{method, write_method};
@@ -15,7 +14,6 @@ use crate::rpc::register::{method, write_method};
 pub(super) fn register(module: &mut RpcModule<Context>) -> Result<()> {
     conversations(module)?;
     messages(module)?;
-    memories(module)?;
     method::<SearchQuery, _, _, _>(
         module,
         |context, params, _| async move { context.memory.query(params).await },
@@ -59,24 +57,5 @@ fn messages(module: &mut RpcModule<Context>) -> Result<()> {
     })?;
     write_method::<MessageDelete, _, _, _>(module, |context, which, caller| async move {
         context.memory.delete_message(which.id, &actor(&caller)).await
-    })
-}
-
-fn memories(module: &mut RpcModule<Context>) -> Result<()> {
-    write_method::<MemoryAdd, _, _, _>(module, |context, add, caller| async move {
-        context.memory.add_memory(add, &actor(&caller)).await
-    })?;
-    method::<MemoryGet, _, _, _>(module, |context, which, _| async move {
-        context.memory.memory(which.id).await
-    })?;
-    method::<MemoryList, _, _, _>(
-        module,
-        |context, list, _| async move { context.memory.memories(list).await },
-    )?;
-    write_method::<MemoryUpdate, _, _, _>(module, |context, update, caller| async move {
-        context.memory.update_memory(update, &actor(&caller)).await
-    })?;
-    write_method::<MemoryDelete, _, _, _>(module, |context, which, caller| async move {
-        context.memory.delete_memory(which.id, &actor(&caller)).await
     })
 }

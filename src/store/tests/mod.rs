@@ -13,6 +13,7 @@ mod plans;
 mod privacy;
 mod queue;
 mod records;
+mod reflection;
 mod restore;
 mod spaces;
 mod speed;

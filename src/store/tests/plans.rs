@@ -8,8 +8,8 @@ use crate::model::ConversationId;
 use crate::store::filter::{Condition, Private, Restriction};
 use crate::store::testing::{Temporary, append, said, store};
 use crate::store::{
-    chunks, context, filter, find, hydrate, jobs, lexical, listing, memories, messages, organise, queue,
-    reconcile, tree, usage,
+    chunks, context, filter, find, hydrate, jobs, lexical, listing, memories, memory_changes, messages,
+    organise, queue, reconcile, tree, usage,
 };
 
 fn plan(store: &Temporary, sql: &str) -> String {
@@ -98,6 +98,10 @@ fn check_lists_and_queue(store: &Temporary) {
         (queue::RECLAIM, "embed_job_leased"),
         (queue::NEXT_LEASED, "embed_job_leased"),
         (jobs::RETRY_ALL, "embed_job_dead"),
+        (memories::STANDING, "memory_standing"),
+        (memory_changes::HISTORY, "memory_by_successor (superseded_by=?)"),
+        (memory_changes::PATHS, "memory_by_path"),
+        (memory_changes::MOVE, "memory_by_path"),
     ] {
         let plan = plan(store, sql);
         assert!(plan.contains(index), "{sql}\n{plan}");
@@ -195,6 +199,11 @@ async fn deletes_find_what_refers_to_them_by_index() {
         ("SELECT id FROM message WHERE conversation_id = 1", "(conversation_id=?)"),
         ("SELECT id FROM chunk WHERE message_id = 1", "chunk_of_message"),
         ("SELECT id FROM chunk WHERE memory_id = 1", "chunk_of_memory"),
+        ("DELETE FROM memory WHERE superseded_by = x'00'", "memory_by_successor (superseded_by=?)"),
+        ("SELECT id FROM memory_proposal WHERE source_message_id = 1", "memory_proposal_by_source"),
+        ("SELECT summary_id FROM summary_message WHERE message_id = 1", "(message_id=?)"),
+        ("SELECT id FROM summary WHERE previous_id = 1", "summary_by_previous"),
+        ("SELECT message_id FROM summary_message WHERE summary_id = 1", "summary_message_by_summary"),
         (
             "DELETE FROM embed_job WHERE space_id IN (SELECT id FROM embed_space) AND chunk_id = 1
                AND kind = 0 AND touched = 0",

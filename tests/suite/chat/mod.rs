@@ -5,6 +5,7 @@ mod branches;
 mod ends;
 mod failures;
 mod real;
+mod reflection;
 
 use serde_json::{Value, json};
 

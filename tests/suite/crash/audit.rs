@@ -47,7 +47,7 @@ pub fn audit(data: &Path) -> Stored {
         assert_eq!(count(&db, sql), 0, "{what}");
     }
     let messages = known(&db, "SELECT uid, content FROM message");
-    let memories = known(&db, "SELECT uid, content FROM memory");
+    let memories = known(&db, "SELECT uid, content FROM memory WHERE superseded_by IS NULL");
     Stored { messages, memories, db, _copy: copy }
 }
 

@@ -81,6 +81,35 @@ fn a_folder_of_histories_comes_in_once() {
     assert_eq!((&kept["role"], &kept["searchable"]), (&json!("tool"), &json!(false)));
 }
 
+/// Whatever reads a history, what comes of it goes one way.
+#[test]
+fn a_key_in_a_history_is_masked_whoever_reads_it() {
+    let (home, _daemon) = start();
+    let folder = tempfile::tempdir().unwrap();
+    let key = format!("ghp_{}", "a1B2c3D4e5".repeat(4));
+    for (name, format) in SAMPLES {
+        let bytes = sample(name);
+        let read = read(*format, bytes.as_bytes());
+        let said = messages(&read).into_iter().find(|it| it.role == nosso::model::Role::User).unwrap();
+        let words = said.content.split(|c: char| !c.is_ascii_alphabetic());
+        let word = words.max_by_key(|word| word.len()).unwrap();
+        assert!(bytes.contains(word), "{name}");
+        std::fs::write(folder.path().join(name), bytes.replace(word, &key)).unwrap();
+    }
+    let titled = json!([{"title": key, "messages": [
+        {"role": "user", "author": key, "content": "my password is hunter2"},
+    ]}]);
+    std::fs::write(folder.path().join("plain.json"), titled.to_string()).unwrap();
+    let (report, code) = import(&home, &[folder.path().to_str().unwrap()]);
+    assert_eq!((code, report["files"].as_array().unwrap().len()), (0, SAMPLES.len() + 1), "{report}");
+    assert!(n(&report, "secrets", "github-token") >= SAMPLES.len() as u64 + 2, "{report}");
+    assert_eq!(n(&report, "secrets", "password"), 1, "{report}");
+    assert_eq!(home.files_that_hold(&key), Vec::<std::path::PathBuf>::new());
+    let (again, _) = import(&home, &[folder.path().to_str().unwrap()]);
+    assert_eq!(n(&again, "added", "messages"), 0, "{again}");
+    assert_eq!(again["existing"]["messages"], report["added"]["messages"]);
+}
+
 #[test]
 fn a_session_that_went_on_is_continued() {
     let (home, _daemon) = start();

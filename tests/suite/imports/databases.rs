@@ -107,9 +107,12 @@ fn open_webui() {
         "CREATE TABLE chat(id TEXT, user_id TEXT, title TEXT, share_id TEXT, archived INTEGER, created_at INTEGER,
            updated_at INTEGER, chat JSON, pinned BOOLEAN, meta JSON, folder_id TEXT);
          CREATE TABLE folder(id TEXT, parent_id TEXT, name TEXT);
-         CREATE TABLE memory(id TEXT, user_id TEXT, content TEXT, updated_at INTEGER, created_at INTEGER);
+         CREATE TABLE memory(id TEXT, user_id TEXT, content TEXT, updated_at INTEGER, created_at INTEGER, type TEXT,
+           path TEXT);
          INSERT INTO folder VALUES('f0', NULL, 'Trabalho'), ('f1', 'f0', 'Contas');
-         INSERT INTO memory VALUES('m1', 'u', 'Ana likes tea', 1700000000, 1700000000), ('m2', 'u', ' ', 1, 1);",
+         INSERT INTO memory VALUES('m1', 'u', 'Ana likes tea', 1700000000, 1700000000, 'user', '/home/tea/'),
+           ('m2', 'u', ' ', 1, 1, 'user', NULL), ('m3', 'u', 'db2 is staging', 1, 1, 'context', 'a//b'),
+           ('m4', 'u', 'Bob is tall', 1, 1, NULL, '');",
     )
     .unwrap();
     let exported: serde_json::Value = serde_json::from_str(&sample("open-webui.json")).unwrap();

@@ -113,7 +113,10 @@ pub fn outline(readout: &Readout) -> String {
                     it.role,
                 )
             }
-            Record::Memory(it) => format!("memory {:?} {}\n", it.content, it.created_at),
+            Record::Memory(it) => {
+                let path = it.path.as_ref().map(|path| format!(" at {path}")).unwrap_or_default();
+                format!("{}{path} {:?} {}\n", it.kind, it.content, it.created_at)
+            }
         };
         text.push_str(&line);
     }

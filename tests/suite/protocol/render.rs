@@ -17,7 +17,10 @@ const NAMESPACES: &[(&str, &str)] = &[
     ("conversation", "Conversations: a title, a project, and a tree of messages."),
     ("folder", "Folders of conversations, nested: each is named by its path."),
     ("tag", "Tags of conversations. One that no conversation has is gone."),
-    ("message", "What was said. A message keeps its bytes; it is found by its words at once."),
+    (
+        "message",
+        "What was said. A message keeps its bytes, but for secrets, which are masked; it is found by its words at once.",
+    ),
     ("memory", "Standing facts that all tools share, searched like messages."),
     ("search", "Finding what was said."),
     ("chat", "Answers that rest on what was said before."),

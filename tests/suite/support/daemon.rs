@@ -47,6 +47,24 @@ impl Home {
         self.path("run/nosso/nosso.sock")
     }
 
+    /// The files in it that hold `text`, byte for byte.
+    pub fn files_that_hold(&self, text: &str) -> Vec<PathBuf> {
+        let (mut open, mut found) = (vec![self.path("")], vec![]);
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().flatten() {
+                match entry.file_type().unwrap() {
+                    kind if kind.is_dir() => open.push(entry.path()),
+                    kind if kind.is_file() => {
+                        let bytes = std::fs::read(entry.path()).unwrap();
+                        found.extend(memchr::memmem::find(&bytes, text.as_bytes()).map(|_| entry.path()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
+
     /// Writes the config file.
     pub fn configure(&self, text: &str) {
         let file = self.path(".config/nosso/config.toml");
