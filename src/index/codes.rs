@@ -7,7 +7,8 @@ use roaring::RoaringBitmap;
 
 use super::Neighbour;
 use super::best::Best;
-use super::coding::{Code, Frame, rows};
+use super::coding::{Code, Frame};
+use super::levels::rows;
 use super::scan::{BLOCK, Kernel, estimates};
 
 /// Vectors in a chunk: what is copied, and written to the disk, when one of them changes (110 kB for the default
@@ -101,7 +102,7 @@ impl Codes {
                     continue;
                 }
                 let bytes = &chunk.bytes[block * block_bytes..(block + 1) * block_bytes];
-                let sums = self.kernel.sums(&table.entries, bytes);
+                let sums = self.kernel.sums(&table.rest.entries, bytes);
                 let slots = block * BLOCK..(block + 1) * BLOCK;
                 let estimates =
                     estimates(&table, &sums, &chunk.along[slots.clone()], &chunk.factor[slots.clone()]);

@@ -1,21 +1,11 @@
-//! How a vector becomes two bits a dimension, and how a query is scored against such codes.
+//! How a vector becomes two bits a dimension and two numbers, and how a query is scored against such codes.
 
 use super::dot::{dot, length, unit};
+use super::levels::{self, rows};
 use super::rotation::Rotation;
-
-/// The four values a rotated number of unit variance is rounded to (Lloyd-Max for a Gaussian), and what parts them.
-const SMALL: f32 = 0.4528;
-const LARGE: f32 = 1.510;
-const BOUND: f32 = 0.9816;
-
-/// Values by code: bit 0 says large, bit 1 says negative.
-const LEVELS: [f32; 4] = [SMALL, LARGE, -SMALL, -LARGE];
 
 /// The seed of the rotation; stored codes depend on it.
 const SEED: u64 = 0x6e6f_7373_6f21;
-
-/// The largest entry of a look-up table: the sum of two of them still fits a byte.
-const TABLE_MAX: f32 = 127.0;
 
 /// The centre that codes are taken around.
 ///
@@ -34,7 +24,7 @@ pub(super) struct Frame {
 /// One vector's code: `rows(dimension)` bytes, the number along the axis, and the factor of the rest.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Code {
-    /// Four dimensions a byte, the first in the lowest two bits.
+    /// Its rest, rotated and rounded.
     pub(super) bytes: Vec<u8>,
     /// `(d - μ)·a`.
     pub(super) along: f32,
@@ -42,23 +32,15 @@ pub(super) struct Code {
     pub(super) factor: f32,
 }
 
-/// A query, ready to be scored against codes: two tables of 16 a byte of code.
+/// A query, ready to be scored against codes.
 #[derive(Debug)]
 pub(super) struct Table {
-    /// For each byte of code 16 entries for its low half, then 16 for its high half.
-    pub(super) entries: Vec<u8>,
-    /// A sum of entries times this, plus `bias`, is the inner product with the rounded values.
-    pub(super) step: f32,
-    pub(super) bias: f32,
+    /// Its rest, to be looked up.
+    pub(super) rest: levels::Table,
     /// What a vector's number along the axis counts.
     pub(super) along: f32,
     /// The part of the cosine that all vectors share.
     pub(super) shared: f32,
-}
-
-/// Bytes of code a vector of `dimension` takes.
-pub(super) fn rows(dimension: usize) -> usize {
-    dimension.div_ceil(4)
 }
 
 impl Frame {
@@ -84,15 +66,9 @@ impl Frame {
             *x -= mean;
         }
         let along = self.split(&mut rest);
-        let spread = length(&rest) / (rest.len() as f32).sqrt();
-        let mut bytes = vec![0u8; rows(rest.len())];
+        let mut bytes = Vec::with_capacity(rows(rest.len()));
         // The inner product of the rest with its own rounding: the factor makes that right.
-        let mut overlap = 0f32;
-        for (at, &x) in rest.iter().enumerate() {
-            let code = u8::from(x.abs() > BOUND * spread) | u8::from(x < 0.0) << 1;
-            overlap += x * LEVELS[usize::from(code)];
-            bytes[at / 4] |= code << (at % 4 * 2);
-        }
+        let overlap = levels::round(&rest, &mut bytes);
         let factor = if overlap > 0.0 { dot(&rest, &rest) / overlap } else { 0.0 };
         Code { bytes, along, factor }
     }
@@ -102,23 +78,7 @@ impl Frame {
         let shared = dot(query, &self.mean);
         let mut rest = query.to_vec();
         let along = self.split(&mut rest);
-        rest.resize(rows(rest.len()) * 4, 0.0);
-        let (pairs, _) = rest.as_chunks::<2>();
-        let reach = |pair: &[f32; 2]| LARGE * (pair[0].abs() + pair[1].abs());
-        let widest = pairs.iter().map(reach).fold(f32::MIN_POSITIVE, f32::max) * 2.0;
-        let step = widest / TABLE_MAX;
-        let mut entries = Vec::with_capacity(pairs.len() * 16);
-        let mut bias = 0f32;
-        for pair in pairs {
-            let lowest = -reach(pair);
-            bias += lowest;
-            for half in 0..16usize {
-                let value = LEVELS[half & 3] * pair[0] + LEVELS[half >> 2] * pair[1];
-                // Rounds to nearest; the range was chosen so that it fits.
-                entries.push(((value - lowest) / step + 0.5) as u8);
-            }
-        }
-        Table { entries, step, bias, along, shared }
+        Table { rest: levels::Table::of(rest), along, shared }
     }
 
     /// Takes the part along the axis out of `vector` and rotates what is left.
@@ -144,12 +104,12 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(row, byte)| {
-                let low = table.entries[row * 32 + usize::from(byte & 15)];
-                let high = table.entries[row * 32 + 16 + usize::from(byte >> 4)];
+                let low = table.rest.entries[row * 32 + usize::from(byte & 15)];
+                let high = table.rest.entries[row * 32 + 16 + usize::from(byte >> 4)];
                 u32::from(low) + u32::from(high)
             })
             .sum();
-        table.shared + table.along * code.along + code.factor * (table.step * sum as f32 + table.bias)
+        table.shared + table.along * code.along + code.factor * table.rest.product(sum)
     }
 
     fn mean_of(vectors: &[Vec<f32>]) -> Vec<f32> {

@@ -26,7 +26,7 @@ use super::fresh::Change;
 use crate::error::Result;
 
 /// The version of everything stored: rows, codes, rotation, levels. Another one is begun anew.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The only index in the arroy database.
 const INDEX: u16 = 0;

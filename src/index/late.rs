@@ -2,17 +2,14 @@
 //!
 //! One vector for a whole text loses the single word that matters. Here every token of the query looks for the token
 //! of the text that is most like it, and what they find is averaged by weight. The query's tokens are numbers, the
-//! text's are signs, so that a cosine is a sum of looked-up parts: the loop that scores the vectors' codes does it.
+//! text's are codes, so that a cosine is a sum of looked-up parts: the loop that scores the vectors' codes does it.
 
 use super::dot::{length, unit};
 use super::fresh::check_vector;
+use super::levels::{self, Table, n_large, rows};
 use super::scan::{BLOCK, Kernel};
-use super::tokens::bytes_of;
 use super::{Index, QueryToken};
 use crate::error::{Error, Result};
-
-/// The largest entry of a look-up table: the sum of two of them still fits a byte.
-const TABLE_MAX: f32 = 127.0;
 
 impl Index {
     /// For each of `ids` how well the query's tokens are met, -1 to 1: the sum over them of weight × the best cosine
@@ -42,83 +39,60 @@ impl Index {
 
 /// A query's tokens, ready to be compared with codes.
 struct Asked {
-    tokens: Vec<Table>,
+    /// Their directions beyond the mean, and their weights.
+    tokens: Vec<(Table, f32)>,
     weights: f32,
-    /// Bytes of one token's code.
-    width: usize,
+    dimension: usize,
     /// 32 codes, byte by byte, as the kernel wants them.
     block: Vec<u8>,
 }
 
-/// One token of a query: a sum of entries times `step`, plus `bias`, is its cosine with a code.
-struct Table {
-    entries: Vec<u8>,
-    step: f32,
-    bias: f32,
-    weight: f32,
-}
-
 impl Asked {
     fn new(query: &[QueryToken], mean: &[f32]) -> Self {
-        let tokens: Vec<Table> =
-            query.iter().filter(|token| token.weight > 0.0).map(|token| Table::new(token, mean)).collect();
-        let weights = tokens.iter().map(|token| token.weight).sum();
-        let width = bytes_of(mean.len());
-        Self { tokens, weights, width, block: vec![0; width * BLOCK] }
+        let tokens: Vec<(Table, f32)> = query
+            .iter()
+            .filter(|token| token.weight > 0.0)
+            .map(|token| (Table::of(beyond(&token.vector, mean)), token.weight))
+            .collect();
+        let weights = tokens.iter().map(|(_, weight)| weight).sum();
+        Self { tokens, weights, dimension: mean.len(), block: vec![0; rows(mean.len()) * BLOCK] }
     }
 
     /// None: one of the two has no tokens.
     fn score(&mut self, codes: &[u8], kernel: Kernel) -> Option<f32> {
-        let Self { tokens, weights, width, block } = self;
+        let Self { tokens, weights, dimension, block } = self;
         if codes.is_empty() || tokens.is_empty() {
             return None;
         }
-        let mut best = vec![0u32; tokens.len()];
-        for some in codes.chunks(*width * BLOCK) {
-            let n = some.len() / *width;
-            for (slot, code) in some.chunks_exact(*width).enumerate() {
+        let width = rows(*dimension);
+        let mut best = vec![f32::MIN; tokens.len()];
+        for some in codes.chunks(width * BLOCK) {
+            // what a product with a code is divided by to become a cosine
+            let mut lengths = [0f32; BLOCK];
+            let n = some.len() / width;
+            for (slot, code) in some.chunks_exact(width).enumerate() {
+                lengths[slot] = levels::length(n_large(code), *dimension);
                 for (row, byte) in code.iter().enumerate() {
                     block[row * BLOCK + slot] = *byte;
                 }
             }
-            for (best, token) in best.iter_mut().zip(tokens.iter()) {
+            for (best, (token, _)) in best.iter_mut().zip(tokens.iter()) {
                 let sums = kernel.sums(&token.entries, block);
-                // Slots behind the last token hold what was there before.
-                *best = sums[..n].iter().fold(*best, |best, sum| best.max(*sum));
+                // slots behind the last token hold what was there before
+                let cosines =
+                    sums[..n].iter().zip(&lengths).map(|(sum, length)| token.product(*sum) / length);
+                *best = cosines.fold(*best, f32::max);
             }
         }
-        let met = best.iter().zip(tokens.iter());
-        let sum: f32 = met.map(|(best, token)| token.weight * (token.step * *best as f32 + token.bias)).sum();
+        let sum: f32 = best.iter().zip(tokens.iter()).map(|(best, (_, weight))| weight * best).sum();
         Some(sum / *weights)
     }
 }
 
-impl Table {
-    fn new(QueryToken { vector, weight }: &QueryToken, mean: &[f32]) -> Self {
-        let mut rest: Vec<f32> = vector.iter().zip(mean).map(|(x, mean)| x - mean).collect();
-        // A token that is the mean itself is like every other: its cosine is 0.
-        rest = if length(&rest) > 1e-6 { unit(&rest) } else { vec![0.0; rest.len()] };
-        // A code stands for ±1/√dimension in every place, which makes it one long.
-        let scale = (mean.len() as f32).sqrt().recip();
-        rest.iter_mut().for_each(|x| *x *= scale);
-        rest.resize(bytes_of(mean.len()) * 8, 0.0);
-        let (halves, _) = rest.as_chunks::<4>();
-        let reach = |half: &[f32; 4]| half.iter().map(|x| x.abs()).sum::<f32>();
-        let step = halves.iter().map(reach).fold(f32::MIN_POSITIVE, f32::max) * 2.0 / TABLE_MAX;
-        let mut entries = Vec::with_capacity(halves.len() * 16);
-        let mut bias = 0f32;
-        for half in halves {
-            let lowest = -reach(half);
-            bias += lowest;
-            for bits in 0..16usize {
-                let signed =
-                    half.iter().enumerate().map(|(bit, x)| if bits >> bit & 1 == 1 { *x } else { -x });
-                // Rounds to nearest; the range was chosen so that it fits.
-                entries.push(((signed.sum::<f32>() - lowest) / step + 0.5) as u8);
-            }
-        }
-        Self { entries, step, bias, weight: *weight }
-    }
+/// The direction of a token beyond what all share. One that is the mean itself is like every other: it has none.
+fn beyond(vector: &[f32], mean: &[f32]) -> Vec<f32> {
+    let rest: Vec<f32> = vector.iter().zip(mean).map(|(x, mean)| x - mean).collect();
+    if length(&rest) > 1e-6 { unit(&rest) } else { vec![0.0; rest.len()] }
 }
 
 #[cfg(test)]
@@ -136,9 +110,8 @@ mod tests {
         let best = |token: &QueryToken| {
             let asked = unit(&centred(&token.vector));
             let cosine = |token: &Vec<f32>| {
-                let signs: Vec<f32> =
-                    centred(token).iter().map(|x| if *x >= 0.0 { 1.0 } else { -1.0 }).collect();
-                dot(&asked, &unit(&signs))
+                let rounded = levels::values(&code(token, mean), mean.len());
+                dot(&asked, &unit(&rounded))
             };
             tokens.iter().map(cosine).fold(f32::MIN, f32::max)
         };
@@ -179,9 +152,9 @@ mod tests {
         let mean = vec![0.1; 16];
         let one = query(1, 16, 1);
         assert_eq!(Asked::new(&one, &mean).score(&[], Kernel::best()), None);
-        assert_eq!(Asked::new(&[], &mean).score(&[1, 2], Kernel::best()), None);
+        assert_eq!(Asked::new(&[], &mean).score(&[1; 4], Kernel::best()), None);
         let same = QueryToken { vector: mean.clone(), weight: 1.0 };
-        let score = Asked::new(&[same], &mean).score(&[1, 2], Kernel::best()).unwrap();
+        let score = Asked::new(&[same], &mean).score(&[1; 4], Kernel::best()).unwrap();
         assert!(score.abs() < 1e-6, "{score}");
     }
 }

@@ -33,6 +33,7 @@ mod fault;
 mod files;
 mod fresh;
 mod late;
+mod levels;
 mod open;
 mod rotation;
 mod scan;

@@ -48,7 +48,7 @@ pub(super) fn estimates(table: &Table, sums: &[u32; BLOCK], along: &[f32], facto
     let mut estimates = [0f32; BLOCK];
     let numbers = along.iter().zip(factor);
     for ((estimate, sum), (along, factor)) in estimates.iter_mut().zip(sums).zip(numbers) {
-        *estimate = table.shared + table.along * along + factor * (table.step * *sum as f32 + table.bias);
+        *estimate = table.shared + table.along * along + factor * table.rest.product(*sum);
     }
     estimates
 }
@@ -107,11 +107,12 @@ fn sums_avx2(entries: &[u8], block: &[u8]) -> [u32; BLOCK] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::levels;
     use super::*;
     use proptest::prelude::*;
 
     fn table(entries: Vec<u8>) -> Table {
-        Table { entries, step: 0.5, bias: -3.0, along: 2.0, shared: 1.0 }
+        Table { rest: levels::Table { entries, step: 0.5, bias: -3.0 }, along: 2.0, shared: 1.0 }
     }
 
     proptest! {

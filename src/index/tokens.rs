@@ -1,7 +1,7 @@
-//! The tokens' part: for each vector the signs of its text's token vectors, for a second and closer look at the best.
+//! The tokens' part: for each vector the codes of its text's token vectors, for a second and closer look at the best.
 //!
-//! A token vector is kept as one bit a dimension: the sign of what is left when the mean of all tokens is taken away.
-//! Against a query's tokens in full precision that ranks as well as the numbers themselves. The mean is that of the
+//! A token vector is kept as two bits a dimension of what is left when the mean of all tokens is taken away. Against a
+//! query's tokens in full precision that ranks as well as the numbers themselves. The mean is that of the
 //! first [`MEAN_FROM`] tokens or a few more; these are kept as they came until there are so many, and are coded then.
 //! Nothing else depends on this part: a vector without codes is a vector.
 
@@ -14,6 +14,7 @@ use heed::{RoTxn, RwTxn};
 
 use super::environment::Environment;
 use super::fault::Fault;
+use super::levels::{self, rows};
 use crate::error::Result;
 
 /// Tokens of one text that are kept: what the embedding model reads at most.
@@ -35,7 +36,7 @@ pub(super) type Tokens = (u32, Vec<f32>);
 pub(super) struct TokensPart {
     pub(super) environment: Environment,
     about: heed::Database<'static, Str, Bytes>,
-    /// Signs, `bytes_of(dimension)` a token.
+    /// Two bits a number, [`rows`] bytes a token.
     codes: Rows,
     /// Numbers, until there are enough of them for a mean.
     early: Rows,
@@ -61,11 +62,6 @@ impl Mean {
             Mean::Provisional(mean) | Mean::Fixed(mean) => Some(mean),
         }
     }
-}
-
-/// Bytes of one token's signs.
-pub(super) fn bytes_of(dimension: usize) -> usize {
-    dimension.div_ceil(8)
 }
 
 impl TokensPart {
@@ -141,7 +137,7 @@ impl TokensPart {
     /// Calls `each` with the codes of the tokens of `ids`, in their order, around the mean that it gets; none where
     /// there are none. Nothing is called where there is no mean yet.
     pub(super) fn each(&self, ids: &[u32], mut each: impl FnMut(&[f32], Option<&[u8]>)) -> Result<()> {
-        let width = bytes_of(self.dimension);
+        let width = rows(self.dimension);
         self.environment.read("read the tokens of texts", |txn| {
             // Codes are around the mean of their snapshot, which may have been fixed a moment ago.
             let published = self.mean();
@@ -247,14 +243,12 @@ impl TokensPart {
     }
 }
 
-/// The signs of the tokens around `mean`, the first dimension in the lowest bit; 1: not below it.
+/// The codes of the tokens around `mean`, one after the other.
 pub(super) fn code(numbers: &[f32], mean: &[f32]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(numbers.len().div_ceil(8));
+    let mut bytes = Vec::with_capacity(numbers.len() / mean.len() * rows(mean.len()));
     for token in numbers.chunks_exact(mean.len()) {
-        for (token, mean) in token.chunks(8).zip(mean.chunks(8)) {
-            let bits = token.iter().zip(mean).enumerate();
-            bytes.push(bits.fold(0, |byte, (bit, (x, mean))| byte | u8::from(x >= mean) << bit));
-        }
+        let rest: Vec<f32> = token.iter().zip(mean).map(|(x, mean)| x - mean).collect();
+        levels::round(&rest, &mut bytes);
     }
     bytes
 }
@@ -281,11 +275,13 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_the_signs_around_the_mean() {
-        assert_eq!(code(&[1.0, 2.0, 3.0, 0.0], &[1.0, 2.5]), [0b01, 0b01]);
-        let nine = [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0];
-        assert_eq!(code(&nine, &[0.5; 9]), [0b1000_0010, 1], "a rest takes a byte of its own");
-        assert_eq!(bytes_of(9), 2);
+    fn a_code_is_what_a_token_is_beyond_the_mean() {
+        assert_eq!(code(&[1.0, 2.0, 1.1, 0.0], &[1.0, 2.5]), [0b1100, 0b1100]);
+        assert_eq!(
+            code(&[1.0; 9], &[0.5; 9]),
+            [0b0101_0101, 0b0101_0101, 0b01],
+            "a rest takes a byte of its own"
+        );
     }
 
     #[test]
@@ -298,7 +294,7 @@ mod tests {
         part.put(&[(2, tokens(500, 2)), (9, tokens(3, 9))]).unwrap();
         assert!(matches!(&*part.mean(), Mean::Provisional(_)));
         let found = codes(&part, &[2, 7]);
-        assert_eq!((found[0].as_ref().unwrap().len(), &found[1]), (1000, &None));
+        assert_eq!((found[0].as_ref().unwrap().len(), &found[1]), (500 * rows(DIMENSION), &None));
 
         for id in 10..20 {
             part.put(&[(id, tokens(500, u64::from(id)))]).unwrap();
@@ -323,7 +319,7 @@ mod tests {
         let part = TokensPart::open(folder.path(), DIMENSION).unwrap();
         part.put(&[(1, tokens(600, 1)), (2, vec![])]).unwrap();
         let found = codes(&part, &[1, 2]);
-        assert_eq!(found[0].as_ref().map(Vec::len), Some(MOST_TOKENS * 2));
+        assert_eq!(found[0].as_ref().map(Vec::len), Some(MOST_TOKENS * rows(DIMENSION)));
         assert_eq!(found[1].as_ref().map(Vec::len), Some(0));
         assert_eq!(part.ids().unwrap(), [1, 2]);
     }

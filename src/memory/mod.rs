@@ -30,6 +30,7 @@ pub mod prompt;
 mod propose;
 mod recall;
 mod reflect;
+mod repeats;
 mod rerank;
 mod retry;
 mod scope;

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::asked::Asked;
 use super::fusion::{self, Candidate, LATE_CANDIDATES, TERMS, Term};
 use super::meaning::Meaning;
+use super::repeats::{self, Ranked};
 use super::{Memory, check, chunk, highlight};
 use crate::api::limits::MAX_HITS;
 use crate::api::search::{Explain, Hit, Leg, SearchMode, SearchParams, SearchResult, Served};
@@ -16,6 +17,8 @@ use crate::text::block_range;
 
 /// Hits unless the client says how many.
 const DEFAULT_HITS: u32 = 10;
+/// Texts that are looked at for copies of each other, also where fewer hits are wanted.
+const LOOKED_AT: usize = 10;
 /// Neighbouring messages on each side at most.
 const MAX_CONTEXT: u32 = 10;
 /// Candidates that words bring; more are asked for where more hits are wanted.
@@ -161,11 +164,13 @@ impl Memory {
         explain: bool,
     ) -> Result<Vec<Hit>> {
         let ranks = explain.then(|| Ranks::of(&candidates));
-        let mut hits: Vec<Hit> = Vec::with_capacity(limit);
+        let wanted = limit.max(LOOKED_AT);
+        let mut hits: Vec<Hit> = Vec::with_capacity(wanted);
+        let mut ranked: Vec<Ranked> = Vec::with_capacity(wanted);
         let mut seen: HashMap<(Option<ConversationId>, String), usize> = HashMap::new();
         let mut rest = candidates.into_iter().peekable();
-        while hits.len() < limit && rest.peek().is_some() {
-            let some: Vec<Candidate<Item>> = rest.by_ref().take(limit - hits.len()).collect();
+        while hits.len() < wanted && rest.peek().is_some() {
+            let some: Vec<Candidate<Item>> = rest.by_ref().take(wanted - hits.len()).collect();
             let items = some.iter().map(|candidate| candidate.key).collect();
             let texts = self.store().passages(items, context).await?;
             let mut texts: HashMap<Item, ItemText> =
@@ -173,22 +178,24 @@ impl Memory {
             for candidate in some {
                 let Some(text) = texts.remove(&candidate.key) else { continue };
                 let words: Vec<&str> = text.content.split_whitespace().collect();
+                let words = words.join(" ").to_lowercase();
                 // what two conversations say alike was said twice
-                let same = (text.conversation_id, words.join(" ").to_lowercase());
+                let same = (text.conversation_id, words.clone());
                 if let Some(first) = seen.get(&same) {
                     hits[*first].duplicates.push(text.id);
                     continue;
                 }
                 seen.insert(same, hits.len());
+                ranked.push(Ranked { score: candidate.score(), created_at: text.created_at, words });
                 let passage = found.passage(&text);
                 let mut hit = readable(text, passage, &found.words.terms, candidate.score());
                 hit.explain = ranks.as_ref().map(|ranks| ranks.explained(&candidate, &found.words));
                 hits.push(hit);
             }
         }
-        // of equally good hits the newer comes first
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.created_at.cmp(&a.created_at)));
-        Ok(hits)
+        let mut hits: Vec<Option<Hit>> = hits.into_iter().map(Some).collect();
+        let order = repeats::order(&ranked).into_iter().take(limit);
+        Ok(order.filter_map(|number| hits[number].take()).collect())
     }
 }
 
