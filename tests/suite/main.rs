@@ -26,6 +26,7 @@ mod prompt;
 mod protocol;
 mod readme;
 mod rerank;
+mod retrieval;
 mod scripted;
 mod setup;
 mod socket;

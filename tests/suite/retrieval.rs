@@ -1,0 +1,60 @@
+//! The gate of retrieval: what `nosso eval` reaches on the benchmarks that ship, with a small tolerance.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::brought::set_up;
+use crate::support::daemon::Home;
+
+/// Questions of each benchmark, the same ones every time; the passages are all there.
+const QUESTIONS: &str = "300";
+
+/// Two or three of the questions: what another processor's rounding may turn.
+const TOLERANCE: f64 = 0.01;
+
+/// By mode R@1 and R@10 of one benchmark.
+type Reached = HashMap<String, (f64, f64)>;
+
+/// What the command prints for a benchmark over a daemon with the default model; none where there is no model.
+fn evaluate(file: &str) -> Option<Reached> {
+    let cache = set_up(&format!("retrieval on {file}"))?;
+    let home = Home::new();
+    std::fs::create_dir_all(home.path(".local/share")).unwrap();
+    std::fs::create_dir_all(home.path("tmp")).unwrap();
+    std::os::unix::fs::symlink(&cache.data, home.path(".local/share/nosso")).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/data").join(file);
+    let mut command = home.nosso(&["eval", "--mode", "all", "--limit", QUESTIONS, "--json"]);
+    let output = command.arg(&file).env("TMPDIR", home.path("tmp")).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let runs = printed["sets"][0]["runs"].as_array().unwrap().iter();
+    let reached = runs.map(|run| {
+        let figure = |name: &str| run["groups"][0]["figures"][name]["value"].as_f64().unwrap();
+        (run["mode"].as_str().unwrap().to_owned(), (figure("recall@1"), figure("recall@10")))
+    });
+    Some(reached.collect())
+}
+
+fn check(file: &str, least: (f64, f64)) {
+    let Some(reached) = evaluate(file) else { return };
+    let hybrid = reached["hybrid"];
+    let holds = |reached: f64, least: f64| reached >= least - TOLERANCE;
+    assert!(holds(hybrid.0, least.0) && holds(hybrid.1, least.1), "{file}: {hybrid:?}, not {least:?}");
+    for mode in ["lexical", "semantic"] {
+        let alone = reached[mode];
+        let is_better = holds(hybrid.0, alone.0) && holds(hybrid.1, alone.1);
+        assert!(is_better, "{file}: {mode} alone finds {alone:?}, both together {hybrid:?}");
+    }
+}
+
+#[test]
+fn portuguese_passages_of_one_field_are_found() {
+    check("faquad.json", (0.88, 0.99));
+}
+
+#[test]
+fn portuguese_passages_of_many_fields_are_found() {
+    check("squad-pt.json", (0.79, 0.98));
+}
