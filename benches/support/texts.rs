@@ -4,18 +4,45 @@ use serde::Deserialize;
 
 use super::Outcome;
 
-#[derive(Deserialize)]
+/// Passages, and questions that some of them answer.
+#[derive(Default)]
 pub struct Texts {
     pub passages: Vec<String>,
     pub questions: Vec<String>,
 }
 
+/// A file in SQuAD's shape.
+#[derive(Deserialize)]
+struct Squad {
+    data: Vec<Article>,
+}
+
+#[derive(Deserialize)]
+struct Article {
+    paragraphs: Vec<Paragraph>,
+}
+
+#[derive(Deserialize)]
+struct Paragraph {
+    context: String,
+    qas: Vec<Asked>,
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    question: String,
+}
+
 /// All of them.
 pub fn all() -> Outcome<Texts> {
-    let mut all: Texts = serde_json::from_str(include_str!("../data/faquad.json"))?;
-    let more: Texts = serde_json::from_str(include_str!("../data/squad-pt.json"))?;
-    all.passages.extend(more.passages);
-    all.questions.extend(more.questions);
+    let mut all = Texts::default();
+    for file in [include_str!("../data/faquad.json"), include_str!("../data/squad-pt.json")] {
+        let Squad { data } = serde_json::from_str(file)?;
+        for paragraph in data.into_iter().flat_map(|article| article.paragraphs) {
+            all.passages.push(paragraph.context);
+            all.questions.extend(paragraph.qas.into_iter().map(|asked| asked.question));
+        }
+    }
     Ok(all)
 }
 

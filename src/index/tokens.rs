@@ -21,7 +21,7 @@ use crate::error::Result;
 pub(super) const MOST_TOKENS: usize = 512;
 
 /// From how many tokens on the mean is taken for that of all.
-pub(super) const MEAN_FROM: usize = 16_384;
+pub(super) const MEAN_FROM: usize = 4096;
 
 /// With fewer tokens what they share cannot be told from what they are.
 const LEAST_FOR_MEAN: usize = 64;

@@ -9,10 +9,10 @@ use crate::brought::set_up;
 use crate::support::daemon::Home;
 
 /// Questions of each benchmark, the same ones every time; the passages are all there.
-const QUESTIONS: &str = "300";
+const QUESTIONS: &str = "100";
 
-/// Two or three of the questions: what another processor's rounding may turn.
-const TOLERANCE: f64 = 0.01;
+/// A few of the questions: what another processor's rounding may turn.
+const TOLERANCE: f64 = 0.03;
 
 /// By mode R@1 and R@10 of one benchmark.
 type Reached = HashMap<String, (f64, f64)>;
@@ -51,10 +51,5 @@ fn check(file: &str, least: (f64, f64)) {
 
 #[test]
 fn portuguese_passages_of_one_field_are_found() {
-    check("faquad.json", (0.88, 0.99));
-}
-
-#[test]
-fn portuguese_passages_of_many_fields_are_found() {
-    check("squad-pt.json", (0.79, 0.98));
+    check("faquad.json", (0.90, 0.99));
 }
