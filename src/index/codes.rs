@@ -165,8 +165,15 @@ impl Chunk {
         Some(block * BLOCK + self.taken[block].trailing_ones() as usize)
     }
 
+    /// Leaves nothing of the code in the slot: it may be of a text that is to be forgotten.
     fn free(&mut self, slot: usize) {
         self.taken[slot / BLOCK] &= !(1 << (slot % BLOCK));
+        (self.ids[slot], self.along[slot], self.factor[slot]) = (0, 0.0, 0.0);
+        let rows = self.bytes.len() / self.ids.len();
+        let block = slot / BLOCK * BLOCK * rows;
+        for row in 0..rows {
+            self.bytes[block + row * BLOCK + slot % BLOCK] = 0;
+        }
     }
 
     fn put(&mut self, slot: usize, id: u32, code: &Code) {
@@ -242,6 +249,19 @@ mod tests {
         assert_eq!(more.chunks.len(), 3);
         let estimate = |id| more.nearest(&unit(&vectors[1]), 1, |one| one == id)[0].cosine;
         assert_eq!(estimate(5001), estimate(11), "the same vector under another id");
+    }
+
+    #[test]
+    fn nothing_of_a_removed_code_is_left() {
+        let vectors = sample::off_centre(40, 30, 4);
+        let none = Codes::empty(Frame::around(vec![0.0; 30]));
+        let (all, _) = none.edit(&RoaringBitmap::new(), coded(&none, &vectors, 7));
+        let (two, _) = all.edit(&(7..45).collect(), Vec::new());
+        let (same, _) = none.edit(&RoaringBitmap::new(), coded(&none, &vectors, 7));
+        let (none_left, _) = same.edit(&(7..47).collect(), Vec::new());
+        assert!(none_left.chunk_bytes(0).unwrap().iter().all(|byte| *byte == 0));
+        let bytes = |codes: &Codes| codes.chunk_bytes(0).unwrap().iter().filter(|byte| **byte != 0).count();
+        assert!(bytes(&two) < bytes(&all) / 15, "{} of {}", bytes(&two), bytes(&all));
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn a_crash_between_tokens_and_vectors_leaves_nothing_behind() {
     index.inner.tokens.put(&[(3, tokens(3).concat())]).unwrap();
     index.put_vectors(&[(3, vector(3, 0))]).unwrap();
     index.inner.tokens.put(&[(4, tokens(4).concat())]).unwrap();
-    index.inner.fresh.store("test", &[(2, None)]).unwrap();
+    index.inner.fresh.store("test", &[(2, None)], |_| false).unwrap();
     let copied = root.path().join("copied");
     copy(&live, &copied);
 

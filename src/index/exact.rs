@@ -20,7 +20,7 @@ use super::Neighbour;
 use super::codes::Codes;
 use super::coding::{Code, Frame};
 use super::dot::{dot, unit};
-use super::environment::Environment;
+use super::environment::{Env, Environment, RawTable, Tables, table};
 use super::fault::Fault;
 use super::fresh::Change;
 use crate::error::Result;
@@ -48,13 +48,31 @@ pub(super) struct Purpose {
 /// The exact part.
 #[derive(Debug)]
 pub(super) struct ExactPart {
-    pub(super) environment: Environment,
+    pub(super) environment: Environment<ExactTables>,
     folder: PathBuf,
     dimension: usize,
+    codes: RwLock<Arc<Codes>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ExactTables {
     about: heed::Database<'static, Str, Bytes>,
     vectors: arroy::Database<'static, Cosine>,
     chunks: heed::Database<'static, U32<BigEndian>, Bytes>,
-    codes: RwLock<Arc<Codes>>,
+}
+
+impl Tables for ExactTables {
+    fn open(env: &Env) -> heed::Result<Self> {
+        Ok(Self {
+            about: table(env, "about")?,
+            vectors: table(env, "vectors")?,
+            chunks: table(env, "chunks")?,
+        })
+    }
+
+    fn raw(&self) -> Vec<RawTable> {
+        vec![self.about.remap_types(), self.vectors.remap_types(), self.chunks.remap_types()]
+    }
 }
 
 /// What [`ExactPart::apply`] has stored.
@@ -74,20 +92,15 @@ impl ExactPart {
     }
 
     pub(super) fn open_in(
-        environment: Environment,
+        environment: Environment<ExactTables>,
         folder: &Path,
         purpose: &Purpose,
     ) -> Result<Result<Self, String>> {
-        let (about, vectors, chunks) =
-            (environment.table("about")?, environment.table("vectors")?, environment.table("chunks")?);
         let codes = Arc::new(Codes::empty(Frame::around(vec![0.0; purpose.dimension])));
         let part = Self {
             environment,
             folder: folder.to_owned(),
             dimension: purpose.dimension,
-            about,
-            vectors,
-            chunks,
             codes: RwLock::new(codes),
         };
         if let Some(other) = part.make_or_compare(purpose)? {
@@ -100,26 +113,29 @@ impl ExactPart {
 
     /// The random number that ties this part to its fresh part.
     pub(super) fn pair(&self) -> Result<Vec<u8>> {
-        self.environment.read("read the index's description", |txn| {
-            let pair = self.about.get(txn, "pair")?;
+        self.environment.read("read the index's description", |txn, tables| {
+            let pair = tables.about.get(txn, "pair")?;
             pair.map(<[u8]>::to_vec).ok_or_else(|| Fault::Broken("its pair is missing".to_owned()))
         })
     }
 
     /// Whether there is a tokens' part to this one: an index of an earlier version has none.
     pub(super) fn has_tokens(&self) -> Result<bool> {
-        self.environment
-            .read("read the index's description", |txn| Ok(self.about.get(txn, "tokens")?.is_some()))
+        self.environment.read("read the index's description", |txn, tables| {
+            Ok(tables.about.get(txn, "tokens")?.is_some())
+        })
     }
 
     pub(super) fn note_tokens(&self) -> Result<()> {
-        self.environment.write("describe the index", |txn| Ok(self.about.put(txn, "tokens", b"1")?))
+        self.environment
+            .write("describe the index", |txn, tables| Ok(tables.about.put(txn, "tokens", b"1")?))
     }
 
     /// Makes it what an earlier version wrote.
     #[cfg(test)]
     pub(super) fn forget_tokens(&self) -> Result<()> {
-        self.environment.write("describe the index", |txn| Ok(self.about.delete(txn, "tokens").map(drop)?))
+        self.environment
+            .write("describe the index", |txn, tables| Ok(tables.about.delete(txn, "tokens").map(drop)?))
     }
 
     /// The published codes; a cheap clone. Take them before a transaction: what is newer there is in the fresh
@@ -136,11 +152,11 @@ impl ExactPart {
     /// call at a time. Idempotent.
     pub(super) fn apply(&self, changes: &[Change]) -> Result<Applied> {
         let before = self.codes();
-        self.environment.write("merge fresh vectors", |txn| {
-            let mut writer = Writer::<Cosine>::new(self.vectors, INDEX, self.dimension);
+        self.environment.write("merge fresh vectors", |txn, tables| {
+            let mut writer = Writer::<Cosine>::new(tables.vectors, INDEX, self.dimension);
             // Never used as long as nothing is split; and then at least not the system's memory-backed /tmp.
             writer.set_tmpdir(&self.folder);
-            let mut sum = self.sum(txn)?;
+            let mut sum = sum_of(txn, tables, self.dimension)?;
             let mut count = before.ids().len() as i64;
             for (id, vector) in changes {
                 let old = writer.item_vector(txn, *id)?;
@@ -166,14 +182,14 @@ impl ExactPart {
             let mean: Vec<f32> = sum.iter().map(|x| (x / count.max(1) as f64) as f32).collect();
             let recoded = has_drifted(&mean, before.frame().mean());
             let codes = if recoded {
-                self.recode(txn, &writer, mean)?
+                recode(txn, tables, &writer, mean)?
             } else {
                 let (codes, changed) = edit(&before, changes);
-                self.store_chunks(txn, &codes, &changed)?;
+                store_chunks(txn, tables, &codes, &changed)?;
                 codes
             };
             let bytes: Vec<u8> = sum.iter().flat_map(|x| x.to_le_bytes()).collect();
-            self.about.put(txn, "sum", &bytes)?;
+            tables.about.put(txn, "sum", &bytes)?;
             Ok(Applied { codes: Arc::new(codes), recoded })
         })
     }
@@ -188,8 +204,8 @@ impl ExactPart {
         if candidates.is_empty() || n == 0 {
             return Ok(Vec::new());
         }
-        self.environment.read("score candidates", |txn| {
-            let reader = Reader::<Cosine>::open(txn, INDEX, self.vectors)?;
+        self.environment.read("score candidates", |txn, tables| {
+            let reader = Reader::<Cosine>::open(txn, INDEX, tables.vectors)?;
             let found = reader.nns(n).candidates(candidates).by_vector(txn, query)?;
             // arroy's distance is (1 - cosine) / 2.
             Ok(found
@@ -205,8 +221,8 @@ impl ExactPart {
         ids: impl Iterator<Item = u32>,
         mut each: impl FnMut(u32, Option<Vec<f32>>),
     ) -> Result<()> {
-        self.environment.read("read vectors", |txn| {
-            let writer = Writer::<Cosine>::new(self.vectors, INDEX, self.dimension);
+        self.environment.read("read vectors", |txn, tables| {
+            let writer = Writer::<Cosine>::new(tables.vectors, INDEX, self.dimension);
             for id in ids {
                 each(id, writer.item_vector(txn, id)?);
             }
@@ -216,38 +232,38 @@ impl ExactPart {
 
     /// The number of candidates that the last self-check settled on.
     pub(super) fn candidates(&self) -> Result<Option<u32>> {
-        self.environment.read("read the index's description", |txn| {
-            let stored = self.about.get(txn, "candidates")?;
+        self.environment.read("read the index's description", |txn, tables| {
+            let stored = tables.about.get(txn, "candidates")?;
             Ok(stored.and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes))
         })
     }
 
     pub(super) fn set_candidates(&self, candidates: u32) -> Result<()> {
-        self.environment.write("keep the number of candidates", |txn| {
-            Ok(self.about.put(txn, "candidates", &candidates.to_le_bytes())?)
+        self.environment.write("keep the number of candidates", |txn, tables| {
+            Ok(tables.about.put(txn, "candidates", &candidates.to_le_bytes())?)
         })
     }
 
     /// Describes a part that was just made; for one that was there, says how it differs.
     fn make_or_compare(&self, purpose: &Purpose) -> Result<Option<String>> {
         let dimension = purpose.dimension as u64;
-        self.environment.write("describe the index", |txn| {
-            let Some(format) = self.about.get(txn, "format")? else {
-                self.about.put(txn, "format", &FORMAT.to_le_bytes())?;
-                self.about.put(txn, "stamp", purpose.stamp.as_bytes())?;
-                self.about.put(txn, "dimension", &dimension.to_le_bytes())?;
-                self.about.put(txn, "pair", &rand::random::<u64>().to_le_bytes())?;
+        self.environment.write("describe the index", |txn, tables| {
+            let Some(format) = tables.about.get(txn, "format")? else {
+                tables.about.put(txn, "format", &FORMAT.to_le_bytes())?;
+                tables.about.put(txn, "stamp", purpose.stamp.as_bytes())?;
+                tables.about.put(txn, "dimension", &dimension.to_le_bytes())?;
+                tables.about.put(txn, "pair", &rand::random::<u64>().to_le_bytes())?;
                 // Without a build arroy's reader finds no index.
-                build(&Writer::new(self.vectors, INDEX, purpose.dimension), txn)?;
+                build(&Writer::new(tables.vectors, INDEX, purpose.dimension), txn)?;
                 return Ok(None);
             };
             if format != FORMAT.to_le_bytes() {
                 return Ok(Some("it was written by another version".to_owned()));
             }
-            if self.about.get(txn, "dimension")? != Some(&dimension.to_le_bytes()[..]) {
+            if tables.about.get(txn, "dimension")? != Some(&dimension.to_le_bytes()[..]) {
                 return Ok(Some(format!("its vectors have not {dimension} numbers")));
             }
-            let stamp = self.about.get(txn, "stamp")?.unwrap_or_default();
+            let stamp = tables.about.get(txn, "stamp")?.unwrap_or_default();
             if stamp != purpose.stamp.as_bytes() {
                 return Ok(Some(format!(
                     "it is of {} and not of {}",
@@ -260,8 +276,8 @@ impl ExactPart {
     }
 
     fn load(&self) -> Result<Codes> {
-        self.environment.read("load the codes", |txn| {
-            let mean = match self.about.get(txn, "mean")? {
+        self.environment.read("load the codes", |txn, tables| {
+            let mean = match tables.about.get(txn, "mean")? {
                 Some(bytes) if bytes.len() == self.dimension * 4 => {
                     bytes.as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect()
                 }
@@ -269,14 +285,14 @@ impl ExactPart {
                 None => vec![0.0; self.dimension],
             };
             let mut codes = Codes::empty(Frame::around(mean));
-            for (expected, chunk) in (0u32..).zip(self.chunks.iter(txn)?) {
+            for (expected, chunk) in (0u32..).zip(tables.chunks.iter(txn)?) {
                 let (number, bytes) = chunk?;
                 if number != expected {
                     return Err(Fault::Broken(format!("chunk {expected} of the codes is missing")));
                 }
                 codes.load_chunk(bytes).map_err(Fault::Broken)?;
             }
-            let reader = Reader::<Cosine>::open(txn, INDEX, self.vectors)?;
+            let reader = Reader::<Cosine>::open(txn, INDEX, tables.vectors)?;
             if reader.item_ids() != codes.ids() {
                 return Err(Fault::Broken(format!(
                     "{} vectors have {} codes",
@@ -287,46 +303,51 @@ impl ExactPart {
             Ok(codes)
         })
     }
+}
 
-    /// Codes all stored vectors around `mean`.
-    fn recode(&self, txn: &mut RwTxn<'_>, writer: &Writer<Cosine>, mean: Vec<f32>) -> Result<Codes, Fault> {
-        let stored: Vec<u8> = mean.iter().flat_map(|x| x.to_le_bytes()).collect();
-        let none = Codes::empty(Frame::around(mean));
-        let mut coded: Vec<(u32, Code)> = Vec::new();
-        for item in writer.iter(txn)? {
-            let (id, vector) = item?;
-            coded.push((id, none.frame().code(&vector)));
-        }
-        let (codes, changed) = none.edit(&RoaringBitmap::new(), coded);
-        self.chunks.clear(txn)?;
-        self.store_chunks(txn, &codes, &changed)?;
-        self.about.put(txn, "mean", &stored)?;
-        Ok(codes)
+/// Codes all stored vectors around `mean`.
+fn recode(
+    txn: &mut RwTxn<'_>,
+    tables: &ExactTables,
+    writer: &Writer<Cosine>,
+    mean: Vec<f32>,
+) -> Result<Codes, Fault> {
+    let stored: Vec<u8> = mean.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let none = Codes::empty(Frame::around(mean));
+    let mut coded: Vec<(u32, Code)> = Vec::new();
+    for item in writer.iter(txn)? {
+        let (id, vector) = item?;
+        coded.push((id, none.frame().code(&vector)));
     }
+    let (codes, changed) = none.edit(&RoaringBitmap::new(), coded);
+    tables.chunks.clear(txn)?;
+    store_chunks(txn, tables, &codes, &changed)?;
+    tables.about.put(txn, "mean", &stored)?;
+    Ok(codes)
+}
 
-    fn store_chunks(
-        &self,
-        txn: &mut RwTxn<'_>,
-        codes: &Codes,
-        numbers: &BTreeSet<usize>,
-    ) -> Result<(), Fault> {
-        for &number in numbers {
-            if let Some(bytes) = codes.chunk_bytes(number) {
-                self.chunks.put(txn, &(number as u32), &bytes)?;
-            }
+fn store_chunks(
+    txn: &mut RwTxn<'_>,
+    tables: &ExactTables,
+    codes: &Codes,
+    numbers: &BTreeSet<usize>,
+) -> Result<(), Fault> {
+    for &number in numbers {
+        if let Some(bytes) = codes.chunk_bytes(number) {
+            tables.chunks.put(txn, &(number as u32), &bytes)?;
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// The sum of all stored vectors, each made one long.
-    fn sum(&self, txn: &RoTxn<'_>) -> Result<Vec<f64>, Fault> {
-        match self.about.get(txn, "sum")? {
-            Some(bytes) if bytes.len() == self.dimension * 8 => {
-                Ok(bytes.as_chunks::<8>().0.iter().copied().map(f64::from_le_bytes).collect())
-            }
-            Some(bytes) => Err(Fault::Broken(format!("its sum has {} bytes", bytes.len()))),
-            None => Ok(vec![0.0; self.dimension]),
+/// The sum of all stored vectors, each made one long.
+fn sum_of(txn: &RoTxn<'_>, tables: &ExactTables, dimension: usize) -> Result<Vec<f64>, Fault> {
+    match tables.about.get(txn, "sum")? {
+        Some(bytes) if bytes.len() == dimension * 8 => {
+            Ok(bytes.as_chunks::<8>().0.iter().copied().map(f64::from_le_bytes).collect())
         }
+        Some(bytes) => Err(Fault::Broken(format!("its sum has {} bytes", bytes.len()))),
+        None => Ok(vec![0.0; dimension]),
     }
 }
 

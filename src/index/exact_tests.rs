@@ -29,7 +29,7 @@ fn arroy_keeps_one_node_and_scores_all_candidates_exactly() {
     }
     let stats = part
         .environment
-        .read("test", |txn| Ok(Reader::<Cosine>::open(txn, INDEX, part.vectors)?.stats(txn)?))
+        .read("test", |txn, tables| Ok(Reader::<Cosine>::open(txn, INDEX, tables.vectors)?.stats(txn)?))
         .unwrap();
     assert_eq!((stats.leaf, stats.tree_stats.len()), (3000, 1));
     let tree = &stats.tree_stats[0];

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Doing, Error, Kind, Result};
 
@@ -48,6 +48,11 @@ pub(super) fn refuse_remote(folder: &Path) -> Result<()> {
         .hint("put the data folder on a local disk"));
     }
     Ok(())
+}
+
+/// Where an environment's files are written anew, beside its folder.
+pub(super) fn rewritten(folder: &Path) -> PathBuf {
+    folder.with_extension("new")
 }
 
 /// Deletes everything below `folder`; one that does not exist is fine.

@@ -15,7 +15,7 @@ use roaring::RoaringBitmap;
 use super::Neighbour;
 use super::best::Best;
 use super::dot::{dot, length};
-use super::environment::Environment;
+use super::environment::{Env, Environment, RawTable, Tables, table};
 use super::fault::Fault;
 use crate::error::{Error, Result};
 
@@ -25,14 +25,31 @@ pub(super) type Change = (u32, Option<Arc<[f32]>>);
 /// The fresh part on disk and in memory.
 #[derive(Debug)]
 pub(super) struct FreshPart {
-    pub(super) environment: Environment,
-    about: heed::Database<'static, Str, Bytes>,
-    changes: heed::Database<'static, U32<BigEndian>, Bytes>,
+    pub(super) environment: Environment<FreshTables>,
     dimension: usize,
     /// Held for a commit and the publication of what it stored, so that memory and disk agree.
     writer: Mutex<()>,
     state: RwLock<Arc<Fresh>>,
 }
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FreshTables {
+    about: heed::Database<'static, Str, Bytes>,
+    changes: heed::Database<'static, U32<BigEndian>, Bytes>,
+}
+
+impl Tables for FreshTables {
+    fn open(env: &Env) -> heed::Result<Self> {
+        Ok(Self { about: table(env, "about")?, changes: table(env, "changes")? })
+    }
+
+    fn raw(&self) -> Vec<RawTable> {
+        vec![self.about.remap_types(), self.changes.remap_types()]
+    }
+}
+
+/// Row of the description: something was removed or replaced, whose bytes the files may still hold.
+pub(super) const REMAINS: &str = "remains";
 
 /// One state of the fresh part. Never changed once it is published.
 #[derive(Debug, Clone, Default)]
@@ -62,15 +79,7 @@ impl FreshPart {
     /// Opens or makes it. Broken content: [`crate::error::Kind::Corrupt`].
     pub(super) fn open(folder: &Path, dimension: usize) -> Result<Self> {
         let environment = Environment::open(folder)?;
-        let (about, changes) = (environment.table("about")?, environment.table("changes")?);
-        let part = Self {
-            environment,
-            about,
-            changes,
-            dimension,
-            writer: Mutex::default(),
-            state: RwLock::default(),
-        };
+        let part = Self { environment, dimension, writer: Mutex::default(), state: RwLock::default() };
         let loaded = part.load()?;
         part.publish(loaded);
         Ok(part)
@@ -78,13 +87,14 @@ impl FreshPart {
 
     /// The random number that ties this part to its exact part; none when it was just made.
     pub(super) fn pair(&self) -> Result<Option<Vec<u8>>> {
-        self.environment.read("read the fresh part's description", |txn| {
-            Ok(self.about.get(txn, "pair")?.map(<[u8]>::to_vec))
+        self.environment.read("read the fresh part's description", |txn, tables| {
+            Ok(tables.about.get(txn, "pair")?.map(<[u8]>::to_vec))
         })
     }
 
     pub(super) fn set_pair(&self, pair: &[u8]) -> Result<()> {
-        self.environment.write("describe the fresh part", |txn| Ok(self.about.put(txn, "pair", pair)?))
+        self.environment
+            .write("describe the fresh part", |txn, tables| Ok(tables.about.put(txn, "pair", pair)?))
     }
 
     /// The state of this moment; a cheap clone.
@@ -93,15 +103,26 @@ impl FreshPart {
     }
 
     /// Stores changes: durable and in [`Self::state`] when this returns. Of two for one id the last counts.
-    pub(super) fn store(&self, doing: &str, changes: &[Change]) -> Result<()> {
+    /// `is_merged`: whether the exact part has a vector of that id.
+    pub(super) fn store(
+        &self,
+        doing: &str,
+        changes: &[Change],
+        is_merged: impl Fn(u32) -> bool,
+    ) -> Result<()> {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.environment.write(doing, |txn| {
+        let before = self.state();
+        let removes = changes.iter().any(|(id, _)| before.hides(*id) || is_merged(*id));
+        self.environment.write(doing, |txn, tables| {
+            if removes {
+                tables.about.put(txn, REMAINS, &[])?;
+            }
             for (id, vector) in changes {
-                self.changes.put(txn, id, &to_bytes(vector.as_deref()))?;
+                tables.changes.put(txn, id, &to_bytes(vector.as_deref()))?;
             }
             Ok(())
         })?;
-        let mut next = Fresh::clone(&self.state());
+        let mut next = Fresh::clone(&before);
         for (id, vector) in changes {
             next.set(*id, vector.clone());
         }
@@ -116,9 +137,9 @@ impl FreshPart {
         next.entries.retain(|entry| merged.entry(entry.id).is_none_or(|old| old.at != entry.at));
         next.places = next.entries.iter().enumerate().map(|(place, entry)| (entry.id, place)).collect();
         next.add_up();
-        self.environment.write("forget what was merged", |txn| {
+        self.environment.write("forget what was merged", |txn, tables| {
             for entry in merged.entries.iter().filter(|entry| !next.hides(entry.id)) {
-                self.changes.delete(txn, &entry.id)?;
+                tables.changes.delete(txn, &entry.id)?;
             }
             Ok(())
         })?;
@@ -126,10 +147,31 @@ impl FreshPart {
         Ok(())
     }
 
+    /// Whether the files of this part or of the exact one may still hold vectors that were removed or replaced.
+    pub(super) fn has_remains(&self) -> Result<bool> {
+        self.environment
+            .read("look for removed vectors", |txn, tables| Ok(tables.about.get(txn, REMAINS)?.is_some()))
+    }
+
+    /// Writes this part's files anew, and `exact` before; notes that nothing removed is left in either. Puts wait.
+    /// False: something waits for a merge, and may hide what the exact part still has.
+    pub(super) fn rewrite_after(&self, exact: impl FnOnce() -> Result<()>) -> Result<bool> {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.state().is_empty() {
+            return Ok(false);
+        }
+        exact()?;
+        self.environment.rewrite()?;
+        self.environment.write("note that no removed vector is left", |txn, tables| {
+            Ok(tables.about.delete(txn, REMAINS)?)
+        })?;
+        Ok(true)
+    }
+
     fn load(&self) -> Result<Fresh> {
-        self.environment.read("read the fresh part", |txn| {
+        self.environment.read("read the fresh part", |txn, tables| {
             let mut fresh = Fresh::default();
-            for change in self.changes.iter(txn)? {
+            for change in tables.changes.iter(txn)? {
                 let (id, bytes) = change?;
                 fresh.set(id, from_bytes(bytes, self.dimension)?);
             }
@@ -291,9 +333,9 @@ mod tests {
     fn only_what_is_unchanged_since_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let part = FreshPart::open(folder.path(), 2).unwrap();
-        part.store("test", &[change(1, 1.0), change(2, 2.0), (3, None)]).unwrap();
+        part.store("test", &[change(1, 1.0), change(2, 2.0), (3, None)], |_| false).unwrap();
         let merged = part.state();
-        part.store("test", &[change(2, 9.0), change(4, 4.0)]).unwrap();
+        part.store("test", &[change(2, 9.0), change(4, 4.0)], |_| false).unwrap();
         part.forget(&merged).unwrap();
         let check = |part: &FreshPart| {
             let state = part.state();
@@ -311,7 +353,7 @@ mod tests {
     fn rows_of_another_dimension_are_broken() {
         let folder = tempfile::tempdir().unwrap();
         let part = FreshPart::open(folder.path(), 2).unwrap();
-        part.store("test", &[change(1, 1.0)]).unwrap();
+        part.store("test", &[change(1, 1.0)], |_| false).unwrap();
         part.environment.close().unwrap();
         let error = FreshPart::open(folder.path(), 3).unwrap_err();
         assert_eq!(error.kind(), crate::error::Kind::Corrupt, "{error}");

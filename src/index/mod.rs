@@ -28,6 +28,7 @@ mod codes;
 mod coding;
 mod dot;
 mod environment;
+mod erase;
 mod exact;
 mod fault;
 mod files;
@@ -41,6 +42,8 @@ mod tokens;
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod erase_tests;
 #[cfg(test)]
 mod measure;
 #[cfg(test)]
@@ -56,7 +59,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use roaring::RoaringBitmap;
 
 use crate::error::{Error, Result};
-use environment::Environment;
 use exact::ExactPart;
 use fresh::{Change, Fresh, FreshPart, check_vector};
 use tokens::TokensPart;
@@ -113,13 +115,6 @@ struct Inner {
     /// Bits of an f64; NaN before the first self-check.
     recall: AtomicU64,
     recent: Mutex<VecDeque<Vec<f32>>>,
-}
-
-impl Inner {
-    /// Every environment of the index.
-    fn environments(&self) -> [&Environment; 3] {
-        [&self.exact.environment, &self.fresh.environment, &self.tokens.environment]
-    }
 }
 
 /// A text as the embedding model sees it.
@@ -252,7 +247,8 @@ impl Index {
         if self.inner.fresh.state().len() + changes.len() > FRESH_MAX {
             self.merge()?;
         }
-        self.inner.fresh.store(doing, changes)
+        // asked after the fresh part: a merge lets the codes be seen before it forgets there
+        self.inner.fresh.store(doing, changes, |id| self.inner.exact.codes().ids().contains(id))
     }
 
     /// The `limit` nearest vectors, best first; of equals the smaller id. `among`: only these ids count, and all of
@@ -342,14 +338,15 @@ impl Index {
 
     /// The state in numbers; cheap.
     pub fn status(&self) -> Status {
-        let fresh = self.inner.fresh.state();
-        let codes = self.inner.exact.codes();
+        let Inner { exact, fresh, tokens, .. } = &*self.inner;
+        let (changes, codes) = (fresh.state(), exact.codes());
+        let tokens_bytes = tokens.environment.disk_bytes();
         let recall = f64::from_bits(self.inner.recall.load(Ordering::Relaxed));
         Status {
-            vectors: fresh.over(codes.ids()).len(),
-            fresh: fresh.len() as u64,
-            disk_bytes: self.inner.environments().iter().map(|part| part.disk_bytes()).sum(),
-            tokens_bytes: self.inner.tokens.environment.disk_bytes(),
+            vectors: changes.over(codes.ids()).len(),
+            fresh: changes.len() as u64,
+            disk_bytes: exact.environment.disk_bytes() + fresh.environment.disk_bytes() + tokens_bytes,
+            tokens_bytes,
             codes_bytes: codes.memory_bytes(),
             candidates: self.inner.candidates.load(Ordering::Relaxed),
             recall: (!recall.is_nan()).then_some(recall),
@@ -359,14 +356,16 @@ impl Index {
     /// False once the files were deleted or replaced under us, or failed for good: searches may go on, changes are
     /// refused, and it is time to close this and open it anew.
     pub fn is_intact(&self) -> bool {
-        self.inner.environments().iter().all(|part| part.is_intact())
+        let Inner { exact, fresh, tokens, .. } = &*self.inner;
+        exact.environment.is_intact() && fresh.environment.is_intact() && tokens.environment.is_intact()
     }
 
     /// Closes the files, also when clones are left: their calls fail from now on. Calls in flight are waited for,
     /// five seconds at most for each part ([`crate::error::Kind::Busy`]).
     pub fn close(self) -> Result<()> {
+        let Inner { exact, fresh, tokens, .. } = &*self.inner;
         // All of them, whatever the first says.
-        let closed = self.inner.environments().map(Environment::close);
+        let closed = [exact.environment.close(), fresh.environment.close(), tokens.environment.close()];
         closed.into_iter().collect()
     }
 

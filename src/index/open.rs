@@ -54,6 +54,10 @@ impl Index {
         let purpose = Purpose { stamp, dimension };
         let [exact_folder, fresh_folder, tokens_folder] =
             ["exact", "fresh", "tokens"].map(|part| folder.join(part));
+        for part in [&exact_folder, &fresh_folder, &tokens_folder] {
+            // what a crash left of a rewriting
+            files::wipe(&files::rewritten(part))?;
+        }
         let is_new = !exact_folder.exists();
         let try_open = || -> Result<Result<Parts, String>> {
             let exact = match ExactPart::open(&exact_folder, &purpose)? {

@@ -6,14 +6,15 @@
 //! Nothing else depends on this part: a vector without codes is a vector.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use heed::byteorder::BigEndian;
 use heed::types::{Bytes, Str, U32};
 use heed::{RoTxn, RwTxn};
 
-use super::environment::Environment;
+use super::environment::{Env, Environment, RawTable, Tables, table};
 use super::fault::Fault;
+use super::fresh::REMAINS;
 use super::levels::{self, rows};
 use crate::error::Result;
 
@@ -34,14 +35,30 @@ pub(super) type Tokens = (u32, Vec<f32>);
 /// The tokens' part on disk, and the mean in memory.
 #[derive(Debug)]
 pub(super) struct TokensPart {
-    pub(super) environment: Environment,
+    pub(super) environment: Environment<TokensTables>,
+    dimension: usize,
+    /// Held by whatever changes something: nothing may be stored while the files are written anew.
+    writer: Mutex<()>,
+    mean: RwLock<Arc<Mean>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TokensTables {
     about: heed::Database<'static, Str, Bytes>,
     /// Two bits a number, [`rows`] bytes a token.
     codes: Rows,
     /// Numbers, until there are enough of them for a mean.
     early: Rows,
-    dimension: usize,
-    mean: RwLock<Arc<Mean>>,
+}
+
+impl Tables for TokensTables {
+    fn open(env: &Env) -> heed::Result<Self> {
+        Ok(Self { about: table(env, "about")?, codes: table(env, "codes")?, early: table(env, "early")? })
+    }
+
+    fn raw(&self) -> Vec<RawTable> {
+        vec![self.about.remap_types(), self.codes.remap_types(), self.early.remap_types()]
+    }
 }
 
 /// What all tokens share.
@@ -68,42 +85,47 @@ impl TokensPart {
     /// Opens or makes it. Broken content: [`crate::error::Kind::Corrupt`].
     pub(super) fn open(folder: &Path, dimension: usize) -> Result<Self> {
         let environment = Environment::open(folder)?;
-        let (about, codes, early) =
-            (environment.table("about")?, environment.table("codes")?, environment.table("early")?);
-        let part =
-            Self { environment, about, codes, early, dimension, mean: RwLock::new(Arc::new(Mean::None)) };
-        let mean = part.environment.read("read the mean of the tokens", |txn| part.find_mean(txn))?;
+        let mean = RwLock::new(Arc::new(Mean::None));
+        let part = Self { environment, dimension, writer: Mutex::default(), mean };
+        let mean = part
+            .environment
+            .read("read the mean of the tokens", |txn, tables| part.find_mean(txn, tables))?;
         part.publish(mean);
         Ok(part)
     }
 
     /// The random number that ties this part to its exact part; none when it was just made.
     pub(super) fn pair(&self) -> Result<Option<Vec<u8>>> {
-        self.environment.read("read the description of the tokens", |txn| {
-            Ok(self.about.get(txn, "pair")?.map(<[u8]>::to_vec))
+        self.environment.read("read the description of the tokens", |txn, tables| {
+            Ok(tables.about.get(txn, "pair")?.map(<[u8]>::to_vec))
         })
     }
 
     pub(super) fn set_pair(&self, pair: &[u8]) -> Result<()> {
-        self.environment.write("describe the tokens", |txn| Ok(self.about.put(txn, "pair", pair)?))
+        self.environment
+            .write("describe the tokens", |txn, tables| Ok(tables.about.put(txn, "pair", pair)?))
     }
 
     /// Stores the tokens of texts, each in place of what its id had: durable when this returns. Numbers that are not
     /// finite are the caller's to refuse.
     pub(super) fn put(&self, some: &[Tokens]) -> Result<()> {
-        let mean = self.environment.write("store the tokens of texts", |txn| {
-            let fixed = self.fixed_mean(txn)?;
+        let _writer = self.only_writer();
+        let mean = self.environment.write("store the tokens of texts", |txn, tables| {
+            let fixed = self.fixed_mean(txn, tables)?;
             for (id, numbers) in some {
                 let most = MOST_TOKENS * self.dimension;
                 let numbers = &numbers[..numbers.len().min(most)];
+                if has(txn, tables, *id)? {
+                    tables.about.put(txn, REMAINS, &[])?;
+                }
                 match &fixed {
-                    Some(mean) => self.codes.put(txn, id, &code(numbers, mean))?,
-                    None => self.early.put(txn, id, &to_bytes(numbers))?,
+                    Some(mean) => tables.codes.put(txn, id, &code(numbers, mean))?,
+                    None => tables.early.put(txn, id, &to_bytes(numbers))?,
                 }
             }
             match fixed {
                 Some(mean) => Ok(Mean::Fixed(mean)),
-                None => self.fix_mean(txn),
+                None => self.fix_mean(txn, tables),
             }
         })?;
         self.publish(mean);
@@ -112,9 +134,9 @@ impl TokensPart {
 
     /// Removes the tokens of texts. Ids that are not here are fine, and cost no commit.
     pub(super) fn remove(&self, ids: &[u32]) -> Result<()> {
-        let is_any = self.environment.read("look for tokens", |txn| {
+        let is_any = self.environment.read("look for tokens", |txn, tables| {
             for id in ids {
-                if self.codes.get(txn, id)?.is_some() || self.early.get(txn, id)?.is_some() {
+                if has(txn, tables, *id)? {
                     return Ok(true);
                 }
             }
@@ -123,36 +145,51 @@ impl TokensPart {
         if !is_any {
             return Ok(());
         }
-        let mean = self.environment.write("remove the tokens of texts", |txn| {
+        let _writer = self.only_writer();
+        let mean = self.environment.write("remove the tokens of texts", |txn, tables| {
+            tables.about.put(txn, REMAINS, &[])?;
             for id in ids {
-                self.codes.delete(txn, id)?;
-                self.early.delete(txn, id)?;
+                tables.codes.delete(txn, id)?;
+                tables.early.delete(txn, id)?;
             }
-            self.find_mean(txn)
+            self.find_mean(txn, tables)
         })?;
         self.publish(mean);
         Ok(())
+    }
+
+    /// Leaves nothing of removed and replaced tokens in the files: writes them anew. Puts wait. False: there was none.
+    pub(super) fn erase_removed(&self) -> Result<bool> {
+        let _writer = self.only_writer();
+        let doing = "look for removed tokens";
+        if self.environment.read(doing, |txn, tables| Ok(tables.about.get(txn, REMAINS)?.is_none()))? {
+            return Ok(false);
+        }
+        self.environment.rewrite()?;
+        self.environment.write("note that no removed token is left", |txn, tables| {
+            Ok(tables.about.delete(txn, REMAINS)?)
+        })
     }
 
     /// Calls `each` with the codes of the tokens of `ids`, in their order, around the mean that it gets; none where
     /// there are none. Nothing is called where there is no mean yet.
     pub(super) fn each(&self, ids: &[u32], mut each: impl FnMut(&[f32], Option<&[u8]>)) -> Result<()> {
         let width = rows(self.dimension);
-        self.environment.read("read the tokens of texts", |txn| {
+        self.environment.read("read the tokens of texts", |txn, tables| {
             // Codes are around the mean of their snapshot, which may have been fixed a moment ago.
             let published = self.mean();
             let of_snapshot = match &*published {
                 Mean::Fixed(_) => None,
-                Mean::None | Mean::Provisional(_) => self.fixed_mean(txn)?,
+                Mean::None | Mean::Provisional(_) => self.fixed_mean(txn, tables)?,
             };
             let Some(mean) = of_snapshot.as_deref().or(published.values()) else { return Ok(()) };
             for id in ids {
-                if let Some(bytes) = self.codes.get(txn, id)? {
+                if let Some(bytes) = tables.codes.get(txn, id)? {
                     if bytes.len() % width != 0 {
                         return Err(Fault::Broken(format!("the tokens of {id} have {} bytes", bytes.len())));
                     }
                     each(mean, Some(bytes));
-                } else if let Some(bytes) = self.early.get(txn, id)? {
+                } else if let Some(bytes) = tables.early.get(txn, id)? {
                     each(mean, Some(&code(&self.numbers(bytes)?, mean)));
                 } else {
                     each(mean, None);
@@ -164,9 +201,9 @@ impl TokensPart {
 
     /// The ids that have tokens, ascending within each of the two tables.
     pub(super) fn ids(&self) -> Result<Vec<u32>> {
-        self.environment.read("list the tokens", |txn| {
+        self.environment.read("list the tokens", |txn, tables| {
             let mut ids = Vec::new();
-            for table in [&self.codes, &self.early] {
+            for table in [&tables.codes, &tables.early] {
                 for row in table.iter(txn)? {
                     ids.push(row?.0);
                 }
@@ -177,7 +214,8 @@ impl TokensPart {
 
     /// How many ids have tokens; cheap.
     pub(super) fn len(&self) -> Result<u64> {
-        self.environment.read("count the tokens", |txn| Ok(self.codes.len(txn)? + self.early.len(txn)?))
+        self.environment
+            .read("count the tokens", |txn, tables| Ok(tables.codes.len(txn)? + tables.early.len(txn)?))
     }
 
     /// What is taken away from every token; a cheap clone.
@@ -185,29 +223,33 @@ impl TokensPart {
         self.mean.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn only_writer(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn publish(&self, mean: Mean) {
         *self.mean.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mean);
     }
 
-    fn fixed_mean(&self, txn: &RoTxn<'_>) -> Result<Option<Vec<f32>>, Fault> {
-        match self.about.get(txn, "mean")? {
+    fn fixed_mean(&self, txn: &RoTxn<'_>, tables: &TokensTables) -> Result<Option<Vec<f32>>, Fault> {
+        match tables.about.get(txn, "mean")? {
             Some(bytes) if bytes.len() == self.dimension * 4 => Ok(Some(self.numbers(bytes)?)),
             Some(bytes) => Err(Fault::Broken(format!("the mean of the tokens has {} bytes", bytes.len()))),
             None => Ok(None),
         }
     }
 
-    fn find_mean(&self, txn: &RoTxn<'_>) -> Result<Mean, Fault> {
-        if let Some(mean) = self.fixed_mean(txn)? {
+    fn find_mean(&self, txn: &RoTxn<'_>, tables: &TokensTables) -> Result<Mean, Fault> {
+        if let Some(mean) = self.fixed_mean(txn, tables)? {
             return Ok(Mean::Fixed(mean));
         }
-        let (mean, n) = self.mean_of_early(txn)?;
+        let (mean, n) = self.mean_of_early(txn, tables)?;
         Ok(if n < LEAST_FOR_MEAN { Mean::None } else { Mean::Provisional(mean) })
     }
 
-    fn mean_of_early(&self, txn: &RoTxn<'_>) -> Result<(Vec<f32>, usize), Fault> {
+    fn mean_of_early(&self, txn: &RoTxn<'_>, tables: &TokensTables) -> Result<(Vec<f32>, usize), Fault> {
         let (mut sum, mut n) = (vec![0f64; self.dimension], 0usize);
-        for row in self.early.iter(txn)? {
+        for row in tables.early.iter(txn)? {
             for token in self.numbers(row?.1)?.chunks_exact(self.dimension) {
                 sum.iter_mut().zip(token).for_each(|(sum, x)| *sum += f64::from(*x));
                 n += 1;
@@ -217,21 +259,21 @@ impl TokensPart {
     }
 
     /// Codes the early tokens once there are enough of them.
-    fn fix_mean(&self, txn: &mut RwTxn<'_>) -> Result<Mean, Fault> {
-        let (mean, n) = self.mean_of_early(txn)?;
+    fn fix_mean(&self, txn: &mut RwTxn<'_>, tables: &TokensTables) -> Result<Mean, Fault> {
+        let (mean, n) = self.mean_of_early(txn, tables)?;
         if n < MEAN_FROM {
             return Ok(if n < LEAST_FOR_MEAN { Mean::None } else { Mean::Provisional(mean) });
         }
         let mut coded = Vec::new();
-        for row in self.early.iter(txn)? {
+        for row in tables.early.iter(txn)? {
             let (id, bytes) = row?;
             coded.push((id, code(&self.numbers(bytes)?, &mean)));
         }
         for (id, code) in &coded {
-            self.codes.put(txn, id, code)?;
+            tables.codes.put(txn, id, code)?;
         }
-        self.early.clear(txn)?;
-        self.about.put(txn, "mean", &to_bytes(&mean))?;
+        tables.early.clear(txn)?;
+        tables.about.put(txn, "mean", &to_bytes(&mean))?;
         Ok(Mean::Fixed(mean))
     }
 
@@ -241,6 +283,10 @@ impl TokensPart {
         }
         Ok(bytes.as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect())
     }
+}
+
+fn has(txn: &RoTxn<'_>, tables: &TokensTables, id: u32) -> Result<bool, Fault> {
+    Ok(tables.codes.get(txn, &id)?.is_some() || tables.early.get(txn, &id)?.is_some())
 }
 
 /// The codes of the tokens around `mean`, one after the other.
