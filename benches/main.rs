@@ -5,6 +5,7 @@
 
 mod append;
 mod embedding;
+mod forget;
 mod import;
 mod late;
 mod memory;
@@ -24,6 +25,7 @@ const ALL: &[(&str, Section)] = &[
     ("append", append::run),
     ("import", import::run),
     ("startup", startup::run),
+    ("forget", forget::run),
     ("embedding", embedding::run),
     ("memory", memory::run),
     ("vectors", vectors::run),

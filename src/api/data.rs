@@ -8,21 +8,57 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::system::Counts;
+use crate::model::{ConversationId, Timestamp};
 use crate::secrets::SecretKind;
 
 /// Parameters of `data.export`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExportParams {
+    /// How it is written.
+    pub format: ExportFormat,
     /// Only this project's.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
+    /// Only the conversations that the tool of this name began, and the memories that it stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Only these conversations, and no memories.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation_ids: Option<Vec<ConversationId>>,
+    /// Only conversations and memories that changed at this time or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Only conversations and memories that began before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// What lies in the trash, instead of what is stored.
+    pub trash: bool,
+}
+
+/// How an export is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExportFormat {
+    /// NDJSON, one record a line: nothing is left out, and `data.import` gives the same again.
+    #[default]
+    Nosso,
+    /// The JSON array that Open WebUI loads; without memories.
+    OpenWebui,
+    /// A Markdown document to each conversation, and one for the memories.
+    Markdown,
 }
 
 /// One item of `data.export`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", tag = "type")]
 pub enum ExportItem {
-    /// Records, one a line of NDJSON.
+    /// What follows is a document of its own, up to the next of these; only in Markdown.
+    Document {
+        /// A name for its file.
+        name: String,
+    },
+    /// Lines: records of NDJSON, or parts of the document.
     Records {
         /// The lines, without their line ends.
         lines: Vec<String>,

@@ -69,4 +69,8 @@ pub enum Action {
     MemoryDeleted,
     MemoriesProposed,
     Imported,
+    /// Something came back from the trash, or a backup took the place of everything.
+    Restored,
+    /// Something is gone for good.
+    Forgotten,
 }

@@ -1,5 +1,9 @@
 //! The table of everything that a client can ask for.
 
+use super::backup::{
+    Backup, BackupCreate as CreateBackup, BackupList as ListedBackups, BackupRestore as RestoreBackup,
+    BackupRestored,
+};
 use super::chat::{ChatCancel, ChatCancelled, ChatEvent, ChatParams, ChatPreview, ChatResult};
 use super::conversation::{
     ConversationCreate as CreateConversation, ConversationId, ConversationList as ListConversations,
@@ -9,6 +13,7 @@ use super::conversation::{
 use super::data::{ExportItem, ExportParams, ImportParams, ImportResult};
 use super::event::{Event, EventParams};
 use super::find::{ConversationSearch as SearchConversations, ConversationsFound};
+use super::forget::{ForgetParams, ForgetReceipt, ForgetStatus as StatusOfForget};
 use super::index::{IndexStatus as StatusOfIndex, RebuildParams, RebuildResult};
 use super::job::{Job, JobList as ListJobs, JobRetried, JobRetry as RetryJobs};
 use super::memory::{
@@ -32,6 +37,7 @@ use super::system::{
     Empty, InitializeParams, InitializeResult, ModelListResult, OpenRpcDocument,
     SystemStatus as StatusOfSystem,
 };
+use super::trash::{TrashList as ListTrash, TrashRestore as RestoreTrash, TrashRestored, Trashed};
 use super::tree::{CloneWhole, Fork, MessageEdit as EditMessage, SetHead};
 use super::{Deleted, Page, Stored};
 use crate::model::{Conversation, Memory, Message, Summary};
@@ -65,9 +71,10 @@ super::method::methods! {
         ConversationSearch = "conversation.search": SearchConversations => ConversationsFound;
         /// Pins, archives, tags, moves into folders and makes private, or the opposite: one conversation or many.
         ConversationOrganise = "conversation.organise": Organise => Organised;
-        /// Deletes a conversation and all its messages.
+        /// Moves a conversation and all its messages into the trash: nothing lists, finds, recalls or exports them
+        /// any more, and `trash.restore` brings them back. `forget.run` leaves nothing.
         ConversationDelete = "conversation.delete": ConversationId => Deleted;
-        /// Deletes every conversation that a filter lets through, with its messages.
+        /// Moves every conversation that a filter lets through into the trash, with its messages.
         ConversationDeleteMatching = "conversation.deleteMatching": DeleteMatching => Organised;
 
         /// The folders, in the order of their paths.
@@ -76,7 +83,7 @@ super::method::methods! {
         FolderCreate = "folder.create": FolderPath => Folder;
         /// Renames a folder or moves it elsewhere, with everything in it.
         FolderMove = "folder.move": MoveFolder => Folder;
-        /// Deletes a folder; what lies in it moves up, or is deleted too.
+        /// Deletes a folder; what lies in it moves up, or into the trash.
         FolderDelete = "folder.delete": DeleteFolder => Organised;
         /// The tags that conversations have, in the order of the alphabet.
         TagList = "tag.list": NameList => Page<Tag>;
@@ -107,7 +114,7 @@ super::method::methods! {
         MessageEdit = "message.edit": EditMessage => Stored<Message>;
         /// Changes what is given in its place; new text is searched and embedded anew.
         MessageUpdate = "message.update": UpdateMessage => Stored<Message>;
-        /// Deletes one message; those that answered it move up to its parent.
+        /// Moves one message into the trash; those that answered it move up to its parent.
         MessageDelete = "message.delete": MessageId => Deleted;
 
         /// Stores a standing fact for all tools. Sending the same `id` again changes nothing. Names the memories
@@ -119,7 +126,7 @@ super::method::methods! {
         MemoryList = "memory.list": ListMemories => Page<Memory>;
         /// Changes what is given; a member that is `null` is cleared, one that is absent stays.
         MemoryUpdate = "memory.update": UpdateMemory => Stored<Memory>;
-        /// Deletes one memory and its history.
+        /// Moves one memory and its history into the trash.
         MemoryDelete = "memory.delete": MemoryId => Deleted;
         /// What a memory says now and what it said before, the newest first. The id of a former version answers
         /// the same.
@@ -167,6 +174,24 @@ super::method::methods! {
         /// Brings in records that `data.export` gave, a plain JSON history, or what another tool exported. The same data
         /// twice adds nothing.
         DataImport = "data.import": ImportParams => ImportResult;
+
+        /// What was deleted, the last first. It stays for `store.trash_days`, then it is forgotten.
+        TrashList = "trash.list": ListTrash => Page<Trashed>;
+        /// Brings something back as it was: found by its words at once, by its meaning once it is embedded again.
+        TrashRestore = "trash.restore": RestoreTrash => TrashRestored;
+        /// Forgets for good: rows, words, vectors, codes, jobs, quotations and the write-ahead log. The receipt
+        /// counts what was removed where, says what is still to go, and names the backups that hold copies.
+        ForgetRun = "forget.run": ForgetParams => ForgetReceipt;
+        /// A receipt as it is now; waits for the end if asked to.
+        ForgetStatus = "forget.status": StatusOfForget => ForgetReceipt;
+
+        /// Copies the database while it is in use, checks the copy, and deletes the oldest copies beyond
+        /// `store.keep_backups`.
+        BackupCreate = "backup.create": CreateBackup => Backup;
+        /// The backups in the backup folder.
+        BackupList = "backup.list": Empty => ListedBackups;
+        /// Checks a backup and puts it in the place of everything that is stored, which is kept aside as a backup.
+        BackupRestore = "backup.restore": RestoreBackup => BackupRestored;
     }
     streams {
         /// Like `chat.complete`, but the answer comes as it is written: `sources`, then `delta`s, then exactly
@@ -176,7 +201,8 @@ super::method::methods! {
         /// A conversation as one file to read or to give away: HTML or Markdown that needs nothing else. It comes in
         /// pieces of text; the last item is `done` or `error`.
         ConversationShare = "conversation.share", "conversation.shared", "conversation.unsubscribe": Share => ShareItem;
-        /// Everything as NDJSON records, in batches of lines; the last item is `done` or `error`.
+        /// Everything or a selection, in batches of lines; the last item is `done` or `error`. What lies in the
+        /// trash is left out unless it is asked for.
         DataExport = "data.export", "data.exported", "data.unsubscribe": ExportParams => ExportItem;
         /// What clients change from now on. The last item, when the daemon stops or the subscriber is too slow,
         /// is `done`.

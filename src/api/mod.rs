@@ -1,12 +1,14 @@
 //! The contract between the daemon and its clients: one table of methods, their parameters and results, and
 //! the limits. Both sides, the protocol's document and its tests are made from these types.
 
+pub mod backup;
 pub mod chat;
 pub mod conversation;
 pub mod data;
 mod error_data;
 pub mod event;
 pub mod find;
+pub mod forget;
 pub mod index;
 pub mod job;
 pub mod limits;
@@ -22,6 +24,7 @@ pub mod search;
 pub mod share;
 pub mod stats;
 pub mod system;
+pub mod trash;
 pub mod tree;
 
 pub use error_data::ErrorData;

@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::TrashId;
 use crate::secrets::SecretPlace;
 
 /// A record as it is stored now, and what was noticed on its way in.
@@ -71,6 +72,14 @@ pub struct Deleted {
     pub deleted: bool,
     /// How many messages went with it.
     pub messages: u64,
+    /// Where it lies in the trash, for `trash.restore`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trash_id: Option<TrashId>,
+}
+
+impl Deleted {
+    /// It was gone already.
+    pub const NOTHING: Self = Self { deleted: false, messages: 0, trash_id: None };
 }
 
 #[cfg(test)]

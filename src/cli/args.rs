@@ -74,7 +74,13 @@ pub enum Command {
     Remember(super::remember::Args),
     /// List the facts that are stored; review, move, pin and replace them
     Memories(super::memories::Args),
-    /// Delete memories, messages or conversations for good
+    /// Delete memories, messages or conversations; `nosso undo` brings them back
+    Delete(super::delete::Args),
+    /// Bring back what was deleted last, or what is named
+    Undo(super::trash::UndoArgs),
+    /// List what was deleted and can be brought back
+    Trash(super::trash::Args),
+    /// Forget things, a project or what a tool stored, for good: nothing of it stays in any file
     Forget(super::forget::Args),
     /// List conversations, the last changed first
     List(super::list::Args),
@@ -101,10 +107,14 @@ pub enum Command {
     Suggest(super::suggest::Args),
     /// What a long conversation says in few words
     Summary(super::suggest::SummaryArgs),
-    /// Write everything as NDJSON
+    /// Write everything or a selection as NDJSON, as Open WebUI's JSON or as Markdown
     Export(super::export::Args),
     /// Bring in the histories of other tools, or an export of nosso
     Import(super::import::Args),
+    /// Copy the database while it is in use, check the copy, and keep the newest copies
+    Backup(super::backup::Args),
+    /// Check a backup and put it in the place of everything that is stored
+    Restore(super::backup::RestoreArgs),
     /// How the daemon is
     Status(super::status::Args),
     /// Check the installation and say how to fix it
@@ -174,6 +184,15 @@ mod tests {
             "nosso suggest tags 0192d3a4-0000-7000-8000-000000000000 -n 3 -m extractive",
             "nosso summary 0192d3a4-0000-7000-8000-000000000000 --make",
             "nosso forget -y 0192d3a4-0000-7000-8000-000000000000",
+            "nosso forget --project site --client vscode --trash --backups",
+            "nosso delete 0192d3a4-0000-7000-8000-000000000000",
+            "nosso undo",
+            "nosso trash -n 3",
+            "nosso backup /media/disk",
+            "nosso backup --list",
+            "nosso restore --offline -y nosso.db",
+            "nosso export -f markdown --client vscode --since 2024-01-01 notes",
+            "nosso export -C 0192d3a4-0000-7000-8000-000000000000",
             "nosso list -n 3 --project site",
             "nosso list tag:work --archived dead",
             "nosso organise --pin --tag a --tag b 0192d3a4-0000-7000-8000-000000000000",
@@ -230,6 +249,10 @@ mod tests {
             ("nosso remember --anyway --replace x", ArgumentConflict),
             ("nosso memories pin", MissingRequiredArgument),
             ("nosso suggest", DisplayHelpOnMissingArgumentOrSubcommand),
+            ("nosso forget --here --project a", ArgumentConflict),
+            ("nosso delete", MissingRequiredArgument),
+            ("nosso restore", MissingRequiredArgument),
+            ("nosso export --trash --client a", ArgumentConflict),
             ("nosso import", MissingRequiredArgument),
             ("nosso jobs --state lost", InvalidValue),
             ("nosso list -n 0", ValueValidation),

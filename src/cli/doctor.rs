@@ -13,14 +13,19 @@ use super::settings;
 use super::style::{self, paint};
 use super::text;
 use super::when;
-use crate::api::methods::{ModelList, SystemStatus};
+use crate::api::methods::{BackupList, ModelList, SystemStatus};
 use crate::api::system::{Empty, SystemStatus as Status};
 use crate::client::Client;
 use crate::error::Error;
+use crate::model::Timestamp;
 use crate::setup;
 
 /// Free bytes below which writes will soon fail.
 const LITTLE_SPACE: u64 = 500_000_000;
+
+/// The check of the last backup, and the age from which on it warns.
+const BACKUP: &str = "backup.age";
+const OLD_BACKUP_SECONDS: u64 = 30 * 24 * 60 * 60;
 
 /// `nosso doctor` takes the global flags only.
 #[derive(Debug, clap::Args)]
@@ -77,6 +82,7 @@ pub async fn run(Args {}: Args, context: &mut Context) -> Run {
                 Ok(status) => checks.extend(status_checks(&status)),
                 Err(error) => checks.push(of_error("daemon.status", &error)),
             }
+            checks.push(backup_check(&client).await);
             checks.push(answers_check(&client).await);
         }
     }
@@ -288,6 +294,26 @@ fn status_checks(status: &Status) -> Vec<Check> {
     checks
 }
 
+/// Whether a copy was made lately.
+async fn backup_check(client: &Client) -> Check {
+    match client.call::<BackupList>(&Empty {}).await {
+        Ok(found) => age_check(found.backups.first().map(|newest| newest.created_at), Timestamp::now()),
+        Err(error) => of_error(BACKUP, &error),
+    }
+}
+
+fn age_check(newest: Option<Timestamp>, now: Timestamp) -> Check {
+    let Some(newest) = newest else {
+        return warning(BACKUP, "there is no backup", "nosso backup");
+    };
+    let seconds = u64::try_from(now.as_millis().saturating_sub(newest.as_millis())).unwrap_or(0) / 1000;
+    let message = format!("the last backup was made {} ago", when::length(seconds));
+    match seconds > OLD_BACKUP_SECONDS {
+        true => warning(BACKUP, message, "nosso backup"),
+        false => ok(BACKUP, message),
+    }
+}
+
 async fn answers_check(client: &Client) -> Check {
     let id = "chat.model";
     match client.call::<ModelList>(&Empty {}).await {
@@ -340,6 +366,14 @@ mod tests {
         check(&|s| s.index.pending = 4, "index.complete", State::Failed);
         check(&|s| (s.index.pending, s.queue.ready) = (4, 4), "index.complete", State::Ok);
         check(&|s| s.index.recall = Some(0.9), "index.recall", State::Warning);
+    }
+
+    #[test]
+    fn an_old_backup_is_told() {
+        let now = Timestamp::now();
+        let state = |days: i64| age_check(Some(now.plus_millis(-days * 86_400_000)), now).state;
+        assert_eq!((state(0), state(29), state(31)), (State::Ok, State::Ok, State::Warning));
+        assert_eq!(age_check(None, now).state, State::Warning);
     }
 
     #[test]

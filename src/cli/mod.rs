@@ -4,6 +4,7 @@
 mod answer;
 mod args;
 mod ask;
+mod backup;
 mod branch;
 mod chat;
 mod clean;
@@ -11,6 +12,7 @@ mod completions;
 mod config;
 mod context;
 mod copy;
+mod delete;
 mod demo;
 mod doctor;
 mod edit;
@@ -32,6 +34,7 @@ mod model;
 mod organise;
 mod output;
 mod paging;
+mod partial;
 mod private;
 mod project;
 mod remember;
@@ -49,6 +52,7 @@ mod style;
 mod suggest;
 mod tags;
 mod text;
+mod trash;
 mod when;
 
 use std::ffi::OsString;
@@ -107,6 +111,9 @@ async fn call(command: Command, context: &mut Context) -> Run {
         Command::Search(args) => search::run(args, context).await,
         Command::Remember(args) => remember::run(args, context).await,
         Command::Memories(args) => memories::run(args, context).await,
+        Command::Delete(args) => delete::run(args, context).await,
+        Command::Undo(args) => trash::undo(args, context).await,
+        Command::Trash(args) => trash::run(args, context).await,
         Command::Forget(args) => forget::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,
@@ -122,6 +129,8 @@ async fn call(command: Command, context: &mut Context) -> Run {
         Command::Summary(args) => suggest::summary(args, context).await,
         Command::Export(args) => export::run(args, context).await,
         Command::Import(args) => import::run(args, context).await,
+        Command::Backup(args) => backup::run(args, context).await,
+        Command::Restore(args) => backup::restore(args, context).await,
         Command::Status(args) => status::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
         Command::Demo(args) => demo::run(args, context).await,

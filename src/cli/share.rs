@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::{self, Context};
 use super::exit::{Ended, Failure, Run};
-use super::export::{Partial, refuse_existing};
+use super::partial::{Partial, refuse_existing};
 use super::text;
 use crate::api::methods::ConversationShare;
 use crate::api::share::{Share, ShareFormat, ShareItem};

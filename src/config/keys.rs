@@ -56,6 +56,8 @@ pub const KEYS: &[Key] = &[
     key("log.filter", Expects::Text, AtOnce),
     key("log.format", Expects::OneOf(&["auto", "text", "json"]), OnRestart),
     key("store.durability", Expects::OneOf(&["full", "normal"]), OnRestart),
+    key("store.trash_days", Expects::Whole(0, 36_500), AtOnce),
+    key("store.keep_backups", Expects::Whole(1, 1000), AtOnce),
     key("embed.enabled", Expects::Switch, AtOnce),
     key("embed.model", Expects::Path, AtOnce),
     // a process loads one ONNX Runtime and keeps it

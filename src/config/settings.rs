@@ -63,12 +63,16 @@ pub enum LogFormat {
     Json,
 }
 
-/// How the database is written.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// How the database is written, and how long copies and deleted things are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Storage {
     /// What an acknowledged write survives.
     pub durability: Durability,
+    /// Days after which what was deleted is forgotten for good; 0: never.
+    pub trash_days: u32,
+    /// Backups of each sort that are kept; an older one is deleted when a new one is made.
+    pub keep_backups: u32,
 }
 
 /// What an acknowledged write survives.
@@ -171,6 +175,12 @@ pub struct Rerank {
 impl Default for Log {
     fn default() -> Self {
         Self { filter: "info,ort=warn".into(), format: LogFormat::Auto }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { durability: Durability::Full, trash_days: 30, keep_backups: 7 }
     }
 }
 

@@ -9,7 +9,8 @@ use super::signals::{Signal, Signals};
 use super::systemd::Systemd;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::memory::{self, Memory};
-use crate::rpc::{BoundSocket, Lock, socket};
+use crate::rpc::{BoundSocket, socket};
+use crate::store::Lock;
 
 /// How often a start that takes long asks for patience, and for how much: an upgrade may copy a large database.
 const ASK_EVERY: Duration = Duration::from_secs(5);

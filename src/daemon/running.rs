@@ -15,6 +15,7 @@ use super::{liveness, pages};
 use crate::api::limits::STOP_CALLS_DEADLINE;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
+use crate::store::Lock;
 use crate::{rpc, watch, worker};
 
 /// How long the server may take: its calls have their own limit, and a moment for the answers to be written.
@@ -39,7 +40,7 @@ pub(super) struct Running {
     stop_telling: CancellationToken,
     /// The socket's place and the lock of the data: given back last, in this order.
     _place: Option<rpc::socket::Place>,
-    _lock: rpc::Lock,
+    _lock: Lock,
 }
 
 /// All that can happen to a running daemon.

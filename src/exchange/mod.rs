@@ -11,6 +11,7 @@ pub mod reading;
 pub mod record;
 pub mod share;
 pub mod tables;
+pub mod writers;
 
 mod aichat;
 mod blocks;

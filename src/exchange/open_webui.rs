@@ -56,8 +56,10 @@ pub(super) fn told(value: Value) -> Result<Told, String> {
     Ok(told)
 }
 
-/// Where the path of a chat's folder stands, which only the database knows.
-const FOLDER_PATH: &str = "folder_path";
+/// Where the path of a chat's folder stands, which only the database and nosso's own export know.
+pub(super) const FOLDER_PATH: &str = "folder_path";
+/// Where nosso's own export keeps a role that Open WebUI does not know.
+pub(super) const OWN_ROLE: &str = "nossoRole";
 
 /// From the roots down, children in the order in which their parent names them; then what nobody names.
 fn tree(told: &mut Told, mut messages: Map<String, Value>) {
@@ -99,7 +101,7 @@ fn said(told: &mut Told, number: usize, key: Option<String>, value: Value, paren
     let id = key.or_else(|| json::id(&message, &["id"]));
     let parent = json::id(&message, &["parentId"]).map_or(parent, Parent::Of);
     let empty = Said::of(Vec::new()).named(id).after(parent);
-    let role = json::text(&message, &["role"]).unwrap_or_default();
+    let role = json::text(&message, &[OWN_ROLE, "role"]).unwrap_or_default();
     let Some(role) = json::role_named(role) else {
         let reason = format!("has the unknown role '{}'", json::shortened(role, 40));
         told.refuse(number, reason);

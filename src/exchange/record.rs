@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Readout, lines};
 use crate::api::limits::MAX_REQUEST_BYTES;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Conversation, Memory, Message, Timestamp};
+use crate::model::{Conversation, Memory, Message};
 
 /// The version that is written. A change that old readers would misunderstand makes it grow.
 pub const VERSION: u64 = 1;
@@ -31,9 +31,10 @@ pub enum Record {
     Memory(Memory),
 }
 
-/// The first line of a file, without its line end: what it is and when it was written.
-pub fn header(now: Timestamp) -> String {
-    json!({"type": HEADER, "version": VERSION, "exportedAt": now, "program": concat!("nosso/", env!("CARGO_PKG_VERSION"))})
+/// The first line of a file, without its line end: what it is. It names no time, so that the same records always
+/// make the same file.
+pub fn header() -> String {
+    json!({"type": HEADER, "version": VERSION, "program": concat!("nosso/", env!("CARGO_PKG_VERSION"))})
         .to_string()
 }
 
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
     use crate::model::{
         AnswerStatus, ClientRef, ConversationId, MemoryId, MessageId, Metadata, Role, Source, SourceKind,
-        Usage,
+        Timestamp, Usage,
     };
     use proptest::prelude::*;
 
@@ -228,7 +229,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(records in prop::collection::vec(prop_oneof![message(), conversation_or_memory()], 0..6)) {
-            let mut lines = vec![header(Timestamp::from_millis(0))];
+            let mut lines = vec![header()];
             lines.extend(records.iter().map(|record| line(record).unwrap()));
             prop_assert!(lines.iter().all(|line| !line.contains(['\n', '\r'])));
             let readout = read(&lines.join("\n")).unwrap();
@@ -249,7 +250,7 @@ mod tests {
         );
         let text = format!(
             "\u{feff}{}\n{good}\n\n{{\"type\":\"message\",\"id\":\"{id}\"}}\nnonsense\n{{\"type\":\"future\"}}\n{{}}\n[1]\r\n{good}",
-            header(Timestamp::from_millis(0))
+            header()
         );
         let readout = read(&text).unwrap();
         assert_eq!(readout.records.len(), 2);

@@ -75,7 +75,7 @@ impl Memory {
         Ok(Stored { record: updated, secrets })
     }
 
-    /// Deletes a conversation and its messages; their vectors follow in the background.
+    /// Moves a conversation and its messages into the trash; their vectors follow in the background.
     pub async fn delete_conversation(&self, id: ConversationId, actor: &Actor) -> Result<Deleted> {
         let deleted = self.store().delete_conversation(id).await?;
         if deleted.deleted {

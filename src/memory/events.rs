@@ -1,8 +1,10 @@
 //! Tells subscribers what clients change.
 
 use tokio::sync::broadcast;
+use uuid::Uuid;
 
 use crate::api::event::{Action, Change};
+use crate::api::trash::TrashKind;
 use crate::model::{ClientRef, ConversationId, MemoryId, MessageId, Timestamp};
 
 /// Changes that wait for a slow subscriber; who falls further behind is told how many it missed.
@@ -63,6 +65,25 @@ impl Events {
 
     pub(super) fn in_general(&self, actor: &Actor, action: Action) {
         self.tell(actor, change(actor, action));
+    }
+
+    pub(super) fn restored(&self, actor: &Actor, kind: TrashKind, id: Uuid) {
+        let mut told = change(actor, Action::Restored);
+        let bytes = *id.as_bytes();
+        match kind {
+            TrashKind::Conversation => told.conversation_id = Some(ConversationId::from_bytes(bytes)),
+            TrashKind::Message => told.message_ids = vec![MessageId::from_bytes(bytes)],
+            TrashKind::Memory => told.memory_id = Some(MemoryId::from_bytes(bytes)),
+        }
+        self.tell(actor, told);
+    }
+
+    pub(super) fn everything_restored(&self, actor: &Actor) {
+        self.tell(actor, change(actor, Action::Restored));
+    }
+
+    pub(super) fn forgotten(&self, actor: &Actor) {
+        self.tell(actor, change(actor, Action::Forgotten));
     }
 
     fn tell(&self, actor: &Actor, change: Change) {

@@ -197,7 +197,7 @@ impl Memory {
         Ok((update, secrets))
     }
 
-    /// Deletes one memory and its history; their vectors follow in the background.
+    /// Moves one memory and its history into the trash; their vectors follow in the background.
     pub async fn delete_memory(&self, id: MemoryId, actor: &Actor) -> Result<Deleted> {
         let deleted = self.store().delete_memory(id).await?;
         if deleted.deleted {

@@ -84,12 +84,12 @@ impl Memory {
         Ok(Stored { record: updated, secrets })
     }
 
-    /// Deletes one message; its vector follows in the background.
+    /// Moves one message into the trash; its vector follows in the background.
     pub async fn delete_message(&self, id: MessageId, actor: &Actor) -> Result<Deleted> {
         let conversation = match self.store().message(id).await {
             Ok(message) => message.conversation_id,
             Err(error) if error.kind() == Kind::NotFound => {
-                return Ok(Deleted { deleted: false, messages: 0 });
+                return Ok(Deleted::NOTHING);
             }
             Err(error) => return Err(error),
         };

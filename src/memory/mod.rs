@@ -5,14 +5,17 @@ mod answer;
 mod apply;
 mod ask;
 mod asked;
+mod backup;
 mod check;
 mod chunk;
 mod cite;
 mod conversations;
 mod events;
+mod export;
 mod extract;
 mod fence;
 mod find;
+mod forget;
 mod fusion;
 mod generations;
 mod guard;
@@ -48,6 +51,7 @@ mod templates;
 mod tick;
 mod tokens;
 mod transfer;
+mod trash;
 mod tree;
 pub mod when;
 mod window;
@@ -65,6 +69,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use ask::Asking;
+pub use backup::restore_closed;
 pub use chunk::CHUNKER_VERSION;
 pub use events::{Actor, Events, Told};
 pub use tick::Outcome;
@@ -122,6 +127,10 @@ struct Inner {
     waiting: AtomicU64,
     /// Jobs of a step that failed, until they are given back.
     unfinished: Mutex<Vec<store::LeasedJob>>,
+    /// Held by what forgets, and by a backup that takes the database's place: one after the other.
+    forgetting: Arc<tokio::sync::Mutex<()>>,
+    /// A receipt has changed.
+    forgotten: Notify,
     /// Milliseconds from `started` to the worker's last sign of life.
     heartbeat: AtomicU64,
 }
@@ -158,6 +167,8 @@ impl Memory {
             started: (Instant::now(), Timestamp::now()),
             waiting: AtomicU64::new(0),
             unfinished: Mutex::default(),
+            forgetting: Arc::default(),
+            forgotten: Notify::new(),
             heartbeat: AtomicU64::new(0),
         };
         Ok(Self(Arc::new(inner)))

@@ -40,6 +40,10 @@ impl Memory {
     pub async fn tick(&self, stop: &CancellationToken) -> Result<Outcome> {
         self.give_back_unfinished().await?;
         self.0.generations.refresh(self.store(), &self.config()).await?;
+        self.resume_forgetting().await?;
+        if self.forget_vectors().await? {
+            return Ok(Outcome::Worked);
+        }
         self.0.waiting.store(self.store().queue_counts().await?.ready, Ordering::Relaxed);
         // ahead of the jobs, or a long backlog would let the fresh part grow without end
         if self.merge_fresh().await? {
@@ -84,6 +88,7 @@ impl Memory {
 
     /// What the worker does once it has been idle for a while.
     pub async fn maintain(&self) -> Result<()> {
+        self.empty_old_trash().await?;
         self.store().maintain().await?;
         if let Some(serving) = self.0.generations.serving() {
             let recall = blocking(move || serving.index.self_check(CHECK_SAMPLES)).await?;

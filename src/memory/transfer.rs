@@ -1,111 +1,22 @@
-//! Everything out, and in again.
-
-use tokio::sync::mpsc;
+//! Bringing records in.
 
 use super::guard::Guards;
 use super::{Actor, Memory, chunk};
-use crate::api::data::{ExportItem, ExportParams, ImportFormat, ImportParams, ImportResult, Refused};
+use crate::api::data::{ImportFormat, ImportParams, ImportResult, Refused};
 use crate::api::event::Action;
 use crate::api::limits::{MAX_CONTENT_BYTES, MAX_MEMORY_BYTES};
 use crate::api::system::Counts;
 use crate::error::{Doing, Error, Kind, Result};
-use crate::exchange::{self, Readout, Record, record};
-use crate::model::{Conversation, Timestamp};
+use crate::exchange::{self, Readout, Record};
+use crate::model::{self, Conversation, Message, Timestamp};
 use crate::store::{
     Ids, Known, RecordKind, RefusedRecord, RestoreBatch, RestoreMemory, RestoreMessage, Restored,
 };
 
-/// Records that wait for a slow reader, in batches of lines.
-const MAX_WAITING_BATCHES: usize = 4;
-/// Bytes of lines in one item, about.
-const BATCH_BYTES: usize = 48 << 10;
-/// Conversations and memories that are read at a time.
-const PAGE: usize = 100;
 /// Refused records that are told one by one; the rest is counted.
 const MAX_TOLD: usize = 100;
 
-/// Lines on their way to a reader, sent when there are enough of them.
-struct Lines {
-    lines: Vec<String>,
-    bytes: usize,
-    items: mpsc::Sender<ExportItem>,
-}
-
 impl Memory {
-    /// Everything as records, in pages, so that neither side holds all of it. The last item is `Done` or `Error`;
-    /// dropping the receiver ends the export.
-    pub fn export(&self, params: ExportParams) -> mpsc::Receiver<ExportItem> {
-        let (items, receiver) = mpsc::channel(MAX_WAITING_BATCHES);
-        let memory = self.clone();
-        self.0.tasks.spawn(async move {
-            let exported = tokio::select! {
-                exported = memory.export_all(params, items.clone()) => exported,
-                () = memory.0.stop.cancelled() => Err(Error::new(Kind::Busy, "the daemon stops")),
-            };
-            let last = match exported {
-                Ok(Some(counts)) => ExportItem::Done { counts },
-                Ok(None) => return, // the reader is gone
-                Err(error) => {
-                    ExportItem::Error { kind: error.kind().name().into(), message: error.full_text() }
-                }
-            };
-            // an error says that the reader is gone
-            let _ = items.send(last).await;
-        });
-        receiver
-    }
-
-    async fn export_all(
-        &self,
-        params: ExportParams,
-        items: mpsc::Sender<ExportItem>,
-    ) -> Result<Option<Counts>> {
-        let ExportParams { project } = params;
-        let mut counts = Counts::default();
-        let mut lines = Lines { lines: Vec::new(), bytes: 0, items };
-        if !lines.push(record::header(Timestamp::now())).await {
-            return Ok(None);
-        }
-        let mut after = 0;
-        loop {
-            let page = self.store().export_conversations(project.clone(), after, PAGE).await?;
-            let Some((last, _)) = page.last() else { break };
-            after = *last;
-            for (_, conversation) in page {
-                let id = conversation.id;
-                counts.conversations += 1;
-                if !lines.push(record::line(&Record::Conversation(conversation))?).await {
-                    return Ok(None);
-                }
-                let mut after_seq = 0;
-                loop {
-                    let messages = self.store().export_messages(id, after_seq, BATCH_BYTES).await?;
-                    let Some(last) = messages.last() else { break };
-                    after_seq = last.seq;
-                    for message in messages {
-                        counts.messages += 1;
-                        if !lines.push(record::line(&Record::Message(message))?).await {
-                            return Ok(None);
-                        }
-                    }
-                }
-            }
-        }
-        let mut after = 0;
-        loop {
-            let page = self.store().export_memories(project.clone(), after, PAGE).await?;
-            let Some((last, _)) = page.last() else { break };
-            after = *last;
-            for (_, memory) in page {
-                counts.memories += 1;
-                if !lines.push(record::line(&Record::Memory(memory))?).await {
-                    return Ok(None);
-                }
-            }
-        }
-        Ok(lines.flush().await.then_some(counts))
-    }
-
     /// Brings records in, a few hundred in each transaction, so that other writes go on meanwhile. The same data
     /// twice adds nothing, and data that came in only half goes on; what is broken is left out and told.
     pub async fn import(&self, params: ImportParams, actor: &Actor) -> Result<ImportResult> {
@@ -249,16 +160,11 @@ fn sort_out(
                 places.conversations.push(place);
             }
             Record::Message(message) => {
-                let chunks =
-                    if message.is_searchable() { chunk::chunk(&message.content) } else { Vec::new() };
-                batch.messages.push(RestoreMessage { message, chunks });
+                batch.messages.push(cut_message(message));
                 places.messages.push(place);
             }
             Record::Memory(memory) => {
-                // what no longer holds is not found by its meaning
-                let holds = memory.superseded_by.is_none();
-                let chunks = if holds { chunk::chunk(&memory.content) } else { Vec::new() };
-                batch.memories.push(RestoreMemory { memory, chunks });
+                batch.memories.push(cut_memory(memory));
                 places.memories.push(place);
             }
         }
@@ -278,22 +184,17 @@ fn known_as<'a>(record: &Record, known: &Known, existing: &'a mut Counts) -> Opt
     }
 }
 
-impl Lines {
-    /// Whether the reader is still there.
-    async fn push(&mut self, line: String) -> bool {
-        self.bytes += line.len();
-        self.lines.push(line);
-        self.bytes < BATCH_BYTES || self.flush().await
-    }
+/// A message with the passages that are to be embedded of it: none of one that is not searched.
+pub(super) fn cut_message(message: Message) -> RestoreMessage {
+    let chunks = if message.is_searchable() { chunk::chunk(&message.content) } else { Vec::new() };
+    RestoreMessage { message, chunks }
+}
 
-    async fn flush(&mut self) -> bool {
-        if self.lines.is_empty() {
-            return true;
-        }
-        self.bytes = 0;
-        let lines = std::mem::take(&mut self.lines);
-        self.items.send(ExportItem::Records { lines }).await.is_ok()
-    }
+pub(super) fn cut_memory(memory: model::Memory) -> RestoreMemory {
+    // what no longer holds is not found by its meaning
+    let holds = memory.superseded_by.is_none();
+    let chunks = if holds { chunk::chunk(&memory.content) } else { Vec::new() };
+    RestoreMemory { memory, chunks }
 }
 
 impl ImportResult {

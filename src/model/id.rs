@@ -74,6 +74,15 @@ uuid_id! {
     MemoryId
 }
 
+uuid_id! {
+    /// Names an entry of the trash.
+    TrashId
+}
+uuid_id! {
+    /// Names a request to forget, and its receipt.
+    ErasureId
+}
+
 /// Names an embedding job; small and growing, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]

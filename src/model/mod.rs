@@ -8,7 +8,7 @@ pub mod table;
 mod time;
 
 pub use chunk::ChunkRange;
-pub use id::{ConversationId, JobId, MemoryId, MessageId, ProposalId, SummaryId};
+pub use id::{ConversationId, ErasureId, JobId, MemoryId, MessageId, ProposalId, SummaryId, TrashId};
 pub use record::{
     AnswerStatus, ClientRef, Conversation, CopiedFrom, EXTRACTIVE, Memory, Message, Metadata, Proposal,
     Source, SourceKind, Summary, Usage,

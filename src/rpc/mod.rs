@@ -20,7 +20,6 @@ pub mod fault;
 pub mod frame;
 mod http;
 mod http_io;
-pub mod lock;
 pub mod methods;
 mod metrics;
 mod params;
@@ -33,7 +32,6 @@ mod websocket;
 
 pub use caller::Caller;
 pub use http::{Page, Pages};
-pub use lock::Lock;
 pub use server::Server;
 pub use socket::BoundSocket;
 pub use stream::{Gone, ItemSink};

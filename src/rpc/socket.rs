@@ -12,8 +12,8 @@ use rustix::fs::Mode;
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
-use super::lock::Lock;
 use crate::error::{Doing, Error, Kind, Result};
+use crate::store::Lock;
 
 /// What `sockaddr_un` has room for, without the final zero.
 const MAX_PATH_BYTES: usize = 107;

@@ -7,8 +7,8 @@ use super::readers::READ_DEADLINE;
 use super::records::{Created, NewConversation};
 use super::rows::{self, select_conversation, to_json, uid};
 use super::{Store, append, names, organise};
+use crate::api::Patch;
 use crate::api::conversation::ConversationUpdate;
-use crate::api::{Deleted, Patch};
 use crate::error::{Error, Result};
 use crate::model::{ClientRef, Conversation, ConversationId, Metadata, Timestamp};
 
@@ -73,62 +73,6 @@ impl Store {
         })
         .await
     }
-
-    /// Deletes a conversation with its messages, their words, and in time their vectors. A long one goes in steps,
-    /// the newest messages first, between which other writes get their turn; if one fails, a retry goes on.
-    pub async fn delete_conversation(&self, id: ConversationId) -> Result<Deleted> {
-        let mut messages = 0;
-        loop {
-            let step = self.write(move |db| delete_step(db, id)).await?;
-            messages += step.messages;
-            if step.rest == Rest::None {
-                return Ok(Deleted { deleted: step.existed, messages });
-            }
-        }
-    }
-}
-
-/// Messages that one step of a delete takes: some tens of milliseconds.
-const DELETE_STEP: i64 = 250;
-
-struct Step {
-    existed: bool,
-    messages: u64,
-    rest: Rest,
-}
-
-#[derive(PartialEq, Eq)]
-enum Rest {
-    None,
-    Some,
-}
-
-fn delete_step(db: &Connection, id: ConversationId) -> Result<Step> {
-    let Some(conversation) = number(db, id)? else {
-        return Ok(Step { existed: false, messages: 0, rest: Rest::None });
-    };
-    // newest first, so that no message loses its parent before it goes itself
-    let newest: Vec<i64> = db
-        .prepare_cached("SELECT id FROM message WHERE conversation_id = ?1 ORDER BY seq DESC LIMIT ?2")?
-        .query_map([conversation, DELETE_STEP], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut delete = db.prepare_cached("DELETE FROM message WHERE id = ?1")?;
-    for message in &newest {
-        delete.execute([message])?;
-    }
-    let n = newest.len() as i64;
-    let rest = if n < DELETE_STEP {
-        db.prepare_cached("DELETE FROM conversation WHERE id = ?1")?.execute([conversation])?;
-        Rest::None
-    } else {
-        db.prepare_cached(
-            "UPDATE conversation SET message_count = message_count - ?2, head_message_id =
-               (SELECT id FROM message WHERE conversation_id = ?1 ORDER BY seq DESC LIMIT 1) WHERE id = ?1",
-        )?
-        .execute([conversation, n])?;
-        Rest::Some
-    };
-    Ok(Step { existed: true, messages: n.unsigned_abs(), rest })
 }
 
 /// The number of the conversation of this id.

@@ -7,24 +7,41 @@ use super::messages::{self, bytes, number_of};
 use super::readers::READ_DEADLINE;
 use super::rows::{self, CONVERSATION_NUMBER, MEMORY_NUMBER, select_conversation, select_memory};
 use crate::error::Result;
-use crate::model::{Conversation, ConversationId, Memory, Message};
+use crate::model::{Conversation, ConversationId, Memory, Message, Timestamp};
 
 /// Messages of one page; their bytes end it sooner where they are long.
 const PAGE: i64 = 1_000;
+
+/// What an export holds; members that are absent do not restrict.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Only this project's.
+    pub project: Option<String>,
+    /// Only the conversations that the tool of this name began, and the memories that it stored.
+    pub client: Option<String>,
+    /// Only conversations that changed at this time or later, and memories that were stored then.
+    pub since: Option<Timestamp>,
+    /// Only what began before this time.
+    pub until: Option<Timestamp>,
+}
 
 impl Store {
     /// Conversations behind the number `after` (0: from the first), with their numbers.
     pub async fn export_conversations(
         &self,
-        project: Option<String>,
+        selection: Selection,
         after: i64,
         limit: usize,
     ) -> Result<Vec<(i64, Conversation)>> {
         self.read(READ_DEADLINE, move |db| {
+            let Selection { project, client, since, until } = selection;
             let mut statement = db.prepare_cached(select_conversation!(
-                "WHERE c.id > ?1 AND (?3 IS NULL OR p.name = ?3) ORDER BY c.id LIMIT ?2"
+                "WHERE c.id > ?1 AND (?3 IS NULL OR p.name = ?3) AND (?4 IS NULL OR k.name = ?4)
+                   AND (?5 IS NULL OR c.updated_at >= ?5) AND (?6 IS NULL OR c.created_at < ?6)
+                 ORDER BY c.id LIMIT ?2"
             ))?;
-            let mut found = statement.query(params![after, limit as i64, project])?;
+            let (since, until) = (since.map(Timestamp::as_millis), until.map(Timestamp::as_millis));
+            let mut found = statement.query(params![after, limit as i64, project, client, since, until])?;
             let mut page = Vec::new();
             while let Some(row) = found.next()? {
                 page.push((row.get(CONVERSATION_NUMBER)?, rows::conversation(row)?));
@@ -65,15 +82,19 @@ impl Store {
     /// Memories behind the number `after` (0: from the first), with their numbers; also those that no longer hold.
     pub async fn export_memories(
         &self,
-        project: Option<String>,
+        selection: Selection,
         after: i64,
         limit: usize,
     ) -> Result<Vec<(i64, Memory)>> {
         self.read(READ_DEADLINE, move |db| {
+            let Selection { project, client, since, until } = selection;
             let mut statement = db.prepare_cached(select_memory!(
-                "WHERE m.id > ?1 AND (?3 IS NULL OR p.name = ?3) ORDER BY m.id LIMIT ?2"
+                "WHERE m.id > ?1 AND (?3 IS NULL OR p.name = ?3) AND (?4 IS NULL OR k.name = ?4)
+                   AND (?5 IS NULL OR m.updated_at >= ?5) AND (?6 IS NULL OR m.created_at < ?6)
+                 ORDER BY m.id LIMIT ?2"
             ))?;
-            let mut found = statement.query(params![after, limit as i64, project])?;
+            let (since, until) = (since.map(Timestamp::as_millis), until.map(Timestamp::as_millis));
+            let mut found = statement.query(params![after, limit as i64, project, client, since, until])?;
             let mut page = Vec::new();
             while let Some(row) = found.next()? {
                 page.push((row.get(MEMORY_NUMBER)?, rows::memory(row)?));

@@ -37,7 +37,9 @@ impl Store {
     pub async fn known(&self, ids: Ids) -> Result<Known> {
         self.read(READ_DEADLINE, move |db| {
             let mut known = Known::default();
-            let mut statement = db.prepare_cached("SELECT wanted_head FROM conversation WHERE uid = ?1")?;
+            // empty: none of its messages was to be the head
+            let sql = "SELECT nullif(wanted_head, x'') FROM conversation WHERE uid = ?1";
+            let mut statement = db.prepare_cached(sql)?;
             for id in ids.conversations {
                 let head: Option<Option<[u8; 16]>> =
                     statement.query_row([uid(id.as_bytes())], |row| row.get(0)).optional()?;

@@ -9,8 +9,8 @@ use super::readers::READ_DEADLINE;
 use super::records::{Created, NewMemory};
 use super::rows::{self, MEMORY_NUMBER, select_memory, to_json, uid};
 use super::{Item, Store, append, chunks, names};
+use crate::api::Page;
 use crate::api::memory::{MemoryList, MemoryUpdate};
-use crate::api::{Deleted, Page};
 use crate::error::{Error, Kind, Result};
 use crate::model::ChunkRange;
 use crate::model::{ClientRef, Memory, MemoryId, Timestamp};
@@ -81,11 +81,6 @@ impl Store {
     ) -> Result<Memory> {
         check_chunks(update.content.as_deref(), chunks.as_deref())?;
         self.write(move |db| change(db, update, chunks)).await
-    }
-
-    /// Deletes a memory, its history, their words, and in time their vectors.
-    pub async fn delete_memory(&self, id: MemoryId) -> Result<Deleted> {
-        self.write(move |db| Ok(Deleted { deleted: remove(db, id)?, messages: 0 })).await
     }
 }
 
@@ -207,10 +202,8 @@ pub(super) fn change(
     Ok(memory)
 }
 
-/// Deletes a memory inside the caller's transaction; whether there was one. A trigger deletes its history.
-pub(super) fn remove(db: &Connection, id: MemoryId) -> Result<bool> {
-    Ok(db.prepare_cached("DELETE FROM memory WHERE uid = ?1")?.execute([uid(id.as_bytes())])? > 0)
-}
+/// Everything that a memory replaced, in the order of its storing.
+pub(super) const FORMER: &str = select_memory!("WHERE m.superseded_by = ?1 ORDER BY m.id");
 
 pub(super) fn get(db: &Connection, id: MemoryId) -> Result<(i64, Memory)> {
     find(db, id)?.ok_or_else(|| Error::not_found(format_args!("memory {id}")))

@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, params};
 
-use super::memories::{add, change, find, get, remove};
+use super::memories::{add, change, find, get};
 use super::readers::READ_DEADLINE;
 use super::records::NewMemory;
 use super::rows::{self, count, select_memory};
+use super::trash::move_memory;
 use super::{Store, chunks};
 use crate::api::memory::{MemoryMove, MemoryPath, MemoryPaths, MemoryUpdate};
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ pub enum MemoryStep {
     Add(Box<NewMemory>),
     /// Changes one; with the chunks of a new text.
     Change(Box<MemoryUpdate>, Option<Vec<ChunkRange>>),
-    /// Deletes one, if it is there.
+    /// Moves one into the trash, if it is there.
     Remove(MemoryId),
 }
 
@@ -32,7 +33,7 @@ pub enum MemoryStep {
 pub enum StepResult {
     /// The memory as it is now.
     Done(Box<Memory>),
-    /// It is deleted.
+    /// It lies in the trash.
     Removed,
     /// It was not there to be deleted.
     Gone,
@@ -127,7 +128,7 @@ fn run(db: &Connection, step: MemoryStep, client: Option<&ClientRef>) -> Result<
     Ok(match step {
         MemoryStep::Add(new) => StepResult::Done(Box::new(add(db, *new, client)?.record)),
         MemoryStep::Change(update, chunks) => StepResult::Done(Box::new(change(db, *update, chunks)?)),
-        MemoryStep::Remove(id) if remove(db, id)? => StepResult::Removed,
+        MemoryStep::Remove(id) if move_memory(db, id)?.deleted => StepResult::Removed,
         MemoryStep::Remove(_) => StepResult::Gone,
     })
 }

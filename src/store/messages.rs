@@ -7,8 +7,8 @@ use super::page::{Filling, begin, json_bytes, rows as page_rows};
 use super::readers::READ_DEADLINE;
 use super::rows::{self, role_number, select_message, status_number, to_json};
 use super::{Item, Store, append, chunks, conversations};
+use crate::api::Page;
 use crate::api::message::{MessageList, MessagePath, MessageUpdate};
-use crate::api::{Deleted, Page};
 use crate::error::{Error, Result};
 use crate::model::ChunkRange;
 use crate::model::{AnswerStatus, ConversationId, Message, MessageId, Role, Timestamp};
@@ -132,37 +132,12 @@ impl Store {
         })
         .await
     }
-
-    /// Deletes one message. What answered it answers its parent from now on, and a head that goes away moves to
-    /// the parent, or else to the newest message that is left.
-    pub async fn delete_message(&self, id: MessageId) -> Result<Deleted> {
-        self.write(move |db| {
-            let Some((number, _)) = append::find(db, id)? else {
-                return Ok(Deleted { deleted: false, messages: 0 });
-            };
-            let (conversation, parent): (i64, Option<i64>) = db
-                .prepare_cached("SELECT conversation_id, parent_id FROM message WHERE id = ?1")?
-                .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            db.prepare_cached(REPARENT)?.execute(params![number, parent])?;
-            db.prepare_cached("DELETE FROM message WHERE id = ?1")?.execute([number])?;
-            db.prepare_cached(
-                "UPDATE conversation SET message_count = message_count - 1, updated_at = ?2,
-                   head_message_id = CASE WHEN head_message_id IS NOT ?3 THEN head_message_id ELSE coalesce(?4,
-                     (SELECT id FROM message WHERE conversation_id = ?1 ORDER BY seq DESC LIMIT 1)) END
-                 WHERE id = ?1",
-            )?
-            .execute(params![conversation, Timestamp::now().as_millis(), number, parent])?;
-            Ok(Deleted { deleted: true, messages: 1 })
-        })
-        .await
-    }
 }
 
 pub(super) const LIST: &str =
     select_message!("WHERE m.conversation_id = ?1 AND m.seq > ?2 ORDER BY m.seq LIMIT ?3");
 pub(super) const LIST_BACK: &str =
     select_message!("WHERE m.conversation_id = ?1 AND m.seq < ?2 ORDER BY m.seq DESC LIMIT ?3");
-pub(super) const REPARENT: &str = "UPDATE message SET parent_id = ?2 WHERE parent_id = ?1";
 
 /// A new text must come with its chunks, and they must lie in it.
 pub(super) fn check_chunks(content: Option<&str>, chunks: Option<&[ChunkRange]>) -> Result<()> {

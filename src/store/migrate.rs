@@ -4,12 +4,14 @@
 //! `schema_migration` keeps each one's checksum. A released file never changes: what must change comes as a
 //! new file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Doing, Error, Kind, Result};
+use super::backup;
+use crate::api::backup::BackupReason;
+use crate::error::{Error, Kind, Result};
 use crate::model::Timestamp;
 
 /// "NOSS": what marks a file as a database of ours.
@@ -41,6 +43,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0005_memories.sql",
         sql: include_str!("../../migrations/0005_memories.sql"),
     },
+    Migration { version: 6, name: "0006_forget.sql", sql: include_str!("../../migrations/0006_forget.sql") },
 ];
 
 /// SHA-256 of a migration's text, in hexadecimal.
@@ -63,8 +66,30 @@ pub(super) fn migrate(
         return Ok(0);
     }
     if found > 0 {
-        back_up(connection, backups, found)?;
+        backup::copy(connection, backups, BackupReason::Upgrade, &format!("{found}-"))?;
     }
+    bring_up(connection, migrations, latest)
+}
+
+/// Refuses a backup that is of another program, of a newer nosso, or of nothing.
+pub(super) fn examine_backup(connection: &Connection, migrations: &[Migration]) -> Result<()> {
+    let latest = migrations.last().map_or(0, |migration| migration.version);
+    match examine(connection, latest)? {
+        0 => Err(Error::new(Kind::Storage, "the file holds no database").hint("name a backup of nosso")),
+        found => compare(connection, migrations, found),
+    }
+}
+
+/// Brings a copy of a database up to date, without a copy of the copy.
+pub(super) fn upgrade(connection: &mut Connection, migrations: &[Migration]) -> Result<usize> {
+    let latest = migrations.last().map_or(0, |migration| migration.version);
+    match examine(connection, latest)? == latest {
+        true => Ok(0),
+        false => bring_up(connection, migrations, latest),
+    }
+}
+
+fn bring_up(connection: &mut Connection, migrations: &[Migration], latest: i64) -> Result<usize> {
     // a migration may rebuild tables that others refer to, and this cannot be switched inside a transaction
     connection.pragma_update(None, "foreign_keys", false)?;
     let applied = apply(connection, migrations, latest);
@@ -155,23 +180,6 @@ fn apply(connection: &mut Connection, migrations: &[Migration], latest: i64) -> 
     Ok(applied)
 }
 
-/// Copies the database to `backups/before-vN-TIME.db`, readable by its owner only.
-fn back_up(connection: &Connection, backups: &Path, version: i64) -> Result<PathBuf> {
-    super::open::private_folder(backups)?;
-    let time = Timestamp::now().to_string().replace(':', "");
-    let target = backups.join(format!("from-v{version}-{time}.db"));
-    super::open::private_file(&target)?;
-    // an empty file is as good as none to VACUUM INTO, and this one has the right mode already
-    connection.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map_err(|error| {
-        Error::from(error).while_doing(format_args!("copy the database to {}", target.display()))
-    })?;
-    std::fs::File::open(&target)
-        .and_then(|file| file.sync_all())
-        .doing(Kind::Storage, format_args!("write the backup {}", target.display()))?;
-    tracing::info!(backup = %target.display(), "copied the database before upgrading it");
-    Ok(target)
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -185,6 +193,7 @@ mod tests {
         ("0003_context.sql", "31f14d48e71919efe6b2673b0480eef22fa039f45940391b81b3f53d69aeb8bf"),
         ("0004_chats.sql", "6515f1a3a9a44e08ba2de91c3a15432263e814ee4a4af64e1cfdd0e4d52dc0b7"),
         ("0005_memories.sql", "f8faae8fc31a0d39b219b2e31c78b2ff5cfae7abe2106168edaf46a486764fe3"),
+        ("0006_forget.sql", "2b14e191b15c0d82a6fc0c80359053fc84f6257af49eb3e077f91022db83c203"),
     ];
 
     const NEXT: Migration = Migration {

@@ -9,6 +9,7 @@
 
 mod address;
 mod append;
+mod backup;
 mod bylines;
 mod chunks;
 mod connection;
@@ -20,11 +21,14 @@ mod fault;
 mod filter;
 mod find;
 mod foreign;
+mod forget;
+mod fulltext;
 mod hydrate;
 mod jobs;
 mod known;
 mod lexical;
 mod listing;
+mod lock;
 mod maintenance;
 mod memories;
 mod memory_changes;
@@ -39,12 +43,17 @@ mod queue;
 mod readers;
 mod reconcile;
 mod records;
+mod removals;
+mod replace;
 mod restore;
 mod rows;
 mod spaces;
 mod summaries;
+mod trash;
+mod trashed;
 mod tree;
 mod typed;
+mod untrash;
 mod usage;
 mod words;
 mod writer;
@@ -55,8 +64,8 @@ mod testing;
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -64,20 +73,24 @@ use rusqlite::Connection;
 pub use bylines::Byline;
 pub use chunks::ChunkItem;
 pub use context::Passage;
+pub use export::Selection;
 pub use extraction::ToExtract;
 pub use find::Matched;
 pub use foreign::{ForeignDatabase, SQLITE_MARK};
 pub use hydrate::ItemText;
 pub use known::{Ids, Known};
 pub use lexical::{LexicalHit, LexicalQuery, LexicalResult};
+pub use lock::Lock;
 pub use memory_changes::{MemoryStep, StepResult};
 pub use proposals::{Accepted, NewProposal};
 pub use queue::{LeasedJob, MAX_ATTEMPTS};
 pub use reconcile::Reconciled;
 pub use records::{Append, Appended, Created, Item, NewConversation, NewMemory, NewMessage};
+pub use replace::replace_closed;
 pub use restore::{RecordKind, RefusedRecord, RestoreBatch, RestoreMemory, RestoreMessage, Restored};
 pub use spaces::{Space, SpaceState};
 pub use summaries::NewSummary;
+pub use trashed::{TrashEntry, TrashRecord};
 pub use usage::{After, UsedMessage};
 pub use words::register_functions;
 
@@ -104,8 +117,10 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     writer: writer::Writer,
     readers: readers::Readers,
-    identity: String,
+    /// Another one once a backup took the database's place.
+    identity: RwLock<String>,
     database: PathBuf,
+    backups: PathBuf,
     frequencies: lexical::Frequencies,
     /// Whether there may be private conversations; set before one is committed, never taken back.
     private: AtomicBool,
@@ -115,15 +130,16 @@ impl Store {
     /// Opens the database, brings its schema up to date and ends every lease: one daemon owns the file. Errors: a
     /// folder that cannot be written, a file of another program, a database of a newer nosso.
     pub async fn open(options: Options) -> Result<Store> {
-        let database = options.database.clone();
+        let (database, backups) = (options.database.clone(), options.backups.clone());
         let opened = tokio::task::spawn_blocking(move || open::open(&options));
         let (connection, identity) = opened.await.doing(Kind::Internal, "open the store")??;
         let private = organise::has_private(&connection)?;
         Ok(Store(Arc::new(Inner {
             writer: writer::Writer::start(connection)?,
             readers: readers::Readers::new(&database)?,
-            identity,
+            identity: RwLock::new(identity),
             database,
+            backups,
             frequencies: lexical::Frequencies::default(),
             private: AtomicBool::new(private),
         })))
@@ -142,26 +158,17 @@ impl Store {
     }
 
     /// The database's own name, made with it: what is derived from the database is stamped with it.
-    pub fn identity(&self) -> &str {
-        &self.0.identity
+    pub fn identity(&self) -> String {
+        self.0.identity.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_identity(&self, identity: String) {
+        *self.0.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
     }
 
     /// How much is stored; kept by triggers, so that nothing is counted here.
     pub async fn counts(&self) -> Result<Counts> {
-        self.read(readers::READ_DEADLINE, |db| {
-            let counts = db
-                .prepare_cached("SELECT conversations, messages, memories, chunks FROM store WHERE id = 1")?
-                .query_row([], |row| {
-                    Ok(Counts {
-                        conversations: rows::count(row, 0)?,
-                        messages: rows::count(row, 1)?,
-                        memories: rows::count(row, 2)?,
-                        chunks: rows::count(row, 3)?,
-                    })
-                })?;
-            Ok(counts)
-        })
-        .await
+        self.read(readers::READ_DEADLINE, counts).await
     }
 
     /// Bytes of the database and of its write-ahead log.
@@ -208,4 +215,18 @@ impl Store {
     ) -> Result<T> {
         self.0.readers.read(deadline, work).await
     }
+}
+
+fn counts(db: &Connection) -> Result<Counts> {
+    let counts = db
+        .prepare_cached("SELECT conversations, messages, memories, chunks FROM store WHERE id = 1")?
+        .query_row([], |row| {
+            Ok(Counts {
+                conversations: rows::count(row, 0)?,
+                messages: rows::count(row, 1)?,
+                memories: rows::count(row, 2)?,
+                chunks: rows::count(row, 3)?,
+            })
+        })?;
+    Ok(counts)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Options, connection, migrate, queue, words};
+use super::{Options, backup, connection, migrate, queue, words};
 use crate::error::{Doing, Error, Kind, Result};
 
 /// Opens the connection that writes, and answers it with the identity of the database.
@@ -19,6 +19,7 @@ pub(super) fn open(options: &Options) -> Result<(Connection, String)> {
         .ok_or_else(|| Error::new(Kind::Config, format!("{doing}: it lies in no folder")))?;
     private_folder(folder)?;
     private_file(database)?;
+    backup::tidy_up(backups)?;
     let mut connection =
         connection::open_writer(database, *durability).map_err(|error| error.while_doing(&doing))?;
     check_writable(&connection).map_err(|error| error.while_doing(&doing))?;
@@ -35,9 +36,15 @@ pub(super) fn open(options: &Options) -> Result<(Connection, String)> {
         }
         ended => ended.map_err(|error| error.while_doing(&doing))?,
     }
+    let identity = identity(&connection)?;
+    Ok((connection, identity))
+}
+
+/// The database's own name.
+pub(super) fn identity(connection: &Connection) -> Result<String> {
     let identity: [u8; 16] =
         connection.query_row("SELECT identity FROM store WHERE id = 1", [], |row| row.get(0))?;
-    Ok((connection, uuid::Builder::from_random_bytes(identity).into_uuid().to_string()))
+    Ok(uuid::Builder::from_random_bytes(identity).into_uuid().to_string())
 }
 
 /// A read-only disk or a file of another user is found here, not at the first message.

@@ -170,7 +170,7 @@ fn restore_conversation(db: &Connection, conversation: &Conversation, restored: 
         names::client(db, conversation.client.as_ref())?,
         conversation.title,
         conversation.model,
-        conversation.head_message_id.as_ref().map(|id| id.as_bytes()),
+        wanted_head(conversation),
         conversation.created_at.as_millis(),
         conversation.updated_at.as_millis(),
         to_json(conversation.metadata.as_ref())?,
@@ -206,6 +206,14 @@ fn follow(db: &Connection, number: i64, conversation: &Conversation) -> Result<(
     Ok(())
 }
 
+/// The head that a message of a later batch takes; the empty one where messages come and none of them is it.
+fn wanted_head(conversation: &Conversation) -> Option<&[u8]> {
+    match &conversation.head_message_id {
+        Some(id) => Some(id.as_bytes()),
+        None => (conversation.message_count > 0).then_some(&[]),
+    }
+}
+
 /// The messages with their places in the batch, parents before their children; otherwise the places in their
 /// conversations decide.
 fn in_order(messages: Vec<RestoreMessage>, restored: &mut Restored) -> Vec<(usize, RestoreMessage)> {
@@ -238,8 +246,8 @@ fn in_order(messages: Vec<RestoreMessage>, restored: &mut Restored) -> Vec<(usiz
 struct Place {
     conversation: i64,
     head: Option<i64>,
-    wanted_head: Option<[u8; 16]>,
-    head_uid: Option<[u8; 16]>,
+    wanted_head: Option<Vec<u8>>,
+    head_uid: Option<Vec<u8>>,
     next_seq: u64,
 }
 
@@ -262,7 +270,8 @@ fn place(db: &Connection, message: &Message) -> Result<Option<Place>> {
     Ok(place)
 }
 
-fn restore_message(
+/// Stores a message as it is.
+pub(super) fn restore_message(
     db: &Connection,
     index: usize,
     one: RestoreMessage,
@@ -301,9 +310,10 @@ fn restore_message(
     message.seq = message.seq.min(place.next_seq.saturating_add(MAX_GAP));
     let client = names::client(db, message.client.as_ref())?;
     let number = append::insert(db, place.conversation, parent, client, &message, &chunks)?;
-    let own = Some(*message.id.as_bytes());
-    let wanted = place.wanted_head.is_some() && place.wanted_head == own;
-    let settled = place.wanted_head.is_some() && place.wanted_head == place.head_uid;
+    let wanted_head = place.wanted_head.as_deref();
+    let wanted = wanted_head == Some(&message.id.as_bytes()[..]);
+    let none_wanted = wanted_head.is_some_and(<[u8]>::is_empty);
+    let settled = none_wanted || (wanted_head.is_some() && place.wanted_head == place.head_uid);
     // until the head that the export names is in, the head follows the branch that it is on
     let follows = place.head.is_none() || place.head == parent;
     let head = if wanted || (follows && !settled) { Some(number) } else { place.head };

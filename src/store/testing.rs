@@ -189,3 +189,41 @@ pub(super) fn recorded(
     };
     RestoreMessage { message, chunks }
 }
+
+/// Brings something back from the trash, as the application does.
+pub(super) async fn undo(store: &Store, id: uuid::Uuid) -> Result<()> {
+    let entry = store.trash_entry(id).await?;
+    let mut batch = RestoreBatch::default();
+    let records = store.trash_records(entry.clone(), -1, usize::MAX).await?;
+    for (_, record) in records {
+        match record {
+            TrashRecord::Conversation(conversation) => batch.conversations.push(conversation),
+            TrashRecord::Memory(memory) => {
+                let chunks = whole(&memory.content);
+                batch.memories.push(RestoreMemory { memory, chunks });
+            }
+            TrashRecord::Message(message) => {
+                let chunks = whole(&message.content);
+                batch.messages.push(RestoreMessage { message, chunks });
+            }
+        }
+    }
+    if entry.kind == crate::api::trash::TrashKind::Message {
+        return store.restore_message(entry, batch.messages.remove(0)).await.map(drop);
+    }
+    let restored = store.restore(batch).await?;
+    assert_eq!(restored.refused, []);
+    store.leave_trash(entry).await
+}
+
+/// Forgets, as the application does, but for the vectors.
+pub(super) async fn forget(
+    store: &Store,
+    target: crate::api::forget::ForgetParams,
+) -> crate::api::forget::ForgetReceipt {
+    let id = store.begin_erasure(target).await.unwrap();
+    while store.erase_rows(id).await.unwrap() {}
+    store.forget_deleted_words().await.unwrap();
+    assert!(store.empty_log().await.unwrap());
+    store.update_erasure(id, |receipt| receipt.pending.clear()).await.unwrap()
+}

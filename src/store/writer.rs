@@ -18,6 +18,9 @@ const QUEUE: usize = 1024;
 /// Requests of one commit: more would only make the first of them wait longer.
 const GROUP: usize = 256;
 
+/// How long one request of something long works before it lets the others have their turn.
+pub(super) const SLICE: std::time::Duration = std::time::Duration::from_millis(8);
+
 /// A request that has run and waits for the commit.
 struct Ran {
     /// Why it failed, if it did.
@@ -32,15 +35,13 @@ type Work = Box<dyn FnOnce(Result<&Connection>) -> Ran + Send>;
 enum Request {
     Write(Work),
     /// Between two transactions.
-    Alone(Alone, oneshot::Sender<Result<()>>),
+    Alone(Alone),
+    /// Write the log back, close the database and end the thread.
+    Close(oneshot::Sender<Result<()>>),
 }
 
-enum Alone {
-    /// Write the log back into the database.
-    Checkpoint,
-    /// Do so, close the database and end the thread.
-    Close,
-}
+/// Runs something that begins its transactions itself, or needs that there is none.
+type Alone = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// The handle to the thread; it ends when this is dropped or closed.
 pub(super) struct Writer {
@@ -83,11 +84,25 @@ impl Writer {
         answer.await.map_err(|_| closed())?
     }
 
-    /// Writes the log back into the database and empties it, as far as no reader is in the way.
-    pub(super) async fn checkpoint(&self) -> Result<()> {
-        let (told, done) = oneshot::channel();
-        self.sender()?.send(Request::Alone(Alone::Checkpoint, told)).await.map_err(|_| closed())?;
-        done.await.map_err(|_| closed())?
+    /// Writes the log back into the database and empties it. False: a reader was in the way, so a part stays.
+    pub(super) async fn checkpoint(&self) -> Result<bool> {
+        self.alone(|connection| checkpoint(connection)).await
+    }
+
+    /// Runs `work` between two transactions.
+    pub(super) async fn alone<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (sender, answer) = oneshot::channel();
+        let run: Alone = Box::new(move |connection| {
+            let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|panic| {
+                Err(Error::internal(format!("the writer panicked: {}", panic_text(panic.as_ref()))))
+            });
+            let _ = sender.send(result);
+        });
+        self.sender()?.send(Request::Alone(run)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
     }
 
     /// Lets the requests that wait run, tidies the database up and ends the thread.
@@ -95,7 +110,7 @@ impl Writer {
         let sender =
             self.requests.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(closed)?;
         let (told, done) = oneshot::channel();
-        sender.send(Request::Alone(Alone::Close, told)).await.map_err(|_| closed())?;
+        sender.send(Request::Close(told)).await.map_err(|_| closed())?;
         drop(sender);
         let result = done.await.map_err(|_| closed())?;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -127,11 +142,11 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
-fn serve(connection: Connection, mut queue: mpsc::Receiver<Request>) {
+fn serve(mut connection: Connection, mut queue: mpsc::Receiver<Request>) {
     let mut waiting = Vec::with_capacity(GROUP);
     while let Some(first) = queue.blocking_recv() {
         let mut next = Some(first);
-        let mut alone = None;
+        let (mut alone, mut close) = (None, None);
         while let Some(request) = next.take() {
             match request {
                 Request::Write(work) => {
@@ -140,35 +155,34 @@ fn serve(connection: Connection, mut queue: mpsc::Receiver<Request>) {
                         next = queue.try_recv().ok();
                     }
                 }
-                Request::Alone(what, told) => alone = Some((what, told)),
+                Request::Alone(run) => alone = Some(run),
+                Request::Close(told) => close = Some(told),
             }
         }
         commit_all(&connection, &mut waiting);
-        match alone {
-            None => {}
-            Some((Alone::Checkpoint, told)) => drop(told.send(checkpoint(&connection))),
-            Some((Alone::Close, told)) => {
-                queue.close();
-                // what was sent while we closed still gets its turn
-                while let Ok(request) = queue.try_recv() {
-                    if let Request::Write(work) = request {
-                        waiting.push(work);
-                    }
-                }
-                commit_all(&connection, &mut waiting);
-                let closed =
-                    checkpoint(&connection).and(connection.close().map_err(|(_, error)| Error::from(error)));
-                let _ = told.send(closed);
-                return;
+        if let Some(run) = alone {
+            run(&mut connection);
+        }
+        let Some(told) = close else { continue };
+        queue.close();
+        // what was sent while we closed still gets its turn
+        while let Ok(request) = queue.try_recv() {
+            if let Request::Write(work) = request {
+                waiting.push(work);
             }
         }
+        commit_all(&connection, &mut waiting);
+        let written = checkpoint(&connection).map(drop);
+        let closed = written.and(connection.close().map_err(|(_, error)| Error::from(error)));
+        let _ = told.send(closed);
+        return;
     }
 }
 
 /// The checkpoint may find a reader in its way: then a part of the log stays, which loses nothing.
-fn checkpoint(connection: &Connection) -> Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    Ok(())
+fn checkpoint(connection: &Connection) -> Result<bool> {
+    let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(!busy)
 }
 
 fn commit_all(connection: &Connection, waiting: &mut Vec<Work>) {

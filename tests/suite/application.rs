@@ -21,25 +21,26 @@ use crate::support::wire::Client;
 use crate::tiny_model;
 
 /// The application on folders of its own.
-struct App {
-    memory: Memory,
-    root: TempDir,
+pub struct App {
+    pub memory: Memory,
+    pub config: Config,
+    pub root: TempDir,
 }
 
 impl App {
-    async fn open(config: Config) -> Self {
+    pub async fn open(config: Config) -> Self {
         Self::open_in(tempfile::tempdir().unwrap(), config).await
     }
 
-    async fn open_in(root: TempDir, config: Config) -> Self {
+    pub async fn open_in(root: TempDir, config: Config) -> Self {
         let paths = Paths::below(&root.path().join("home"));
         let config_file = paths.config_file();
-        let options = Options { paths, config, config_file, runtime_library: None };
-        Self { memory: Memory::open(options).await.unwrap(), root }
+        let options = Options { paths, config: config.clone(), config_file, runtime_library: None };
+        Self { memory: Memory::open(options).await.unwrap(), config, root }
     }
 
     /// With the tiny model, opened by the first step.
-    async fn with_model(test: &str) -> Option<Self> {
+    pub async fn with_model(test: &str) -> Option<Self> {
         let library = brought(test)?.library.into_iter().find(|file| file.is_file())?;
         let root = tempfile::tempdir().unwrap();
         let model = root.path().join("tiny");
@@ -53,7 +54,7 @@ impl App {
     }
 
     /// Answered by a scripted server.
-    async fn with_server() -> (Self, Scripted) {
+    pub async fn with_server() -> (Self, Scripted) {
         let server = ollama::start(&[("m", 8192)]).await;
         let mut config = Config::default();
         config.embed.enabled = false;
@@ -62,7 +63,7 @@ impl App {
         (Self::open(config).await, server)
     }
 
-    async fn conversation(&self, texts: &[&str]) -> (ConversationId, Vec<Message>) {
+    pub async fn conversation(&self, texts: &[&str]) -> (ConversationId, Vec<Message>) {
         let made =
             self.memory.create_conversation(params(json!({"title": "t"})), &actor()).await.unwrap().record;
         let messages: Vec<Value> =
@@ -71,23 +72,23 @@ impl App {
         (made.id, self.memory.append(append, &actor()).await.unwrap().messages)
     }
 
-    async fn messages(&self, conversation: ConversationId) -> Vec<Message> {
+    pub async fn messages(&self, conversation: ConversationId) -> Vec<Message> {
         self.memory.messages(params(json!({"conversationId": conversation}))).await.unwrap().items
     }
 
     /// Steps until there is nothing to do.
-    async fn work(&self) {
+    pub async fn work(&self) {
         while self.memory.tick(&CancellationToken::new()).await.unwrap() == Outcome::Worked {}
     }
 
     /// Ready, leased, dead.
-    async fn queue(&self) -> (u64, u64, u64) {
+    pub async fn queue(&self) -> (u64, u64, u64) {
         let queue = self.memory.status("", 0).await.unwrap().queue;
         (queue.ready, queue.leased, queue.dead)
     }
 
     /// Changes the database behind the application's back.
-    fn tamper(&self, sql: &str) {
+    pub fn tamper(&self, sql: &str) {
         let paths = Paths::below(&self.root.path().join("home"));
         let db = rusqlite::Connection::open(paths.database()).unwrap();
         db.busy_timeout(Duration::from_secs(5)).unwrap();
@@ -95,11 +96,16 @@ impl App {
         db.execute_batch(sql).unwrap();
     }
 
-    async fn export(&self) -> Vec<String> {
-        let mut items = self.memory.export(ExportParams::default());
+    pub async fn export(&self) -> Vec<String> {
+        self.export_as(json!({})).await
+    }
+
+    pub async fn export_as(&self, asked: Value) -> Vec<String> {
+        let mut items = self.memory.export(params::<ExportParams>(asked));
         let mut all = Vec::new();
         loop {
             match items.recv().await.unwrap() {
+                ExportItem::Document { .. } => {}
                 ExportItem::Records { lines } => all.extend(lines),
                 ExportItem::Done { .. } => return all,
                 ExportItem::Error { message, .. } => panic!("{message}"),
@@ -107,26 +113,26 @@ impl App {
         }
     }
 
-    async fn import(&self, data: &str) -> ImportResult {
+    pub async fn import(&self, data: &str) -> ImportResult {
         self.memory.import(params(json!({"data": data})), &actor()).await.unwrap()
     }
 
-    async fn complete(&self, asked: Value) -> ChatResult {
+    pub async fn complete(&self, asked: Value) -> ChatResult {
         self.memory.complete(params(asked), &actor()).await.unwrap()
     }
 }
 
-fn quoting() -> Config {
+pub fn quoting() -> Config {
     let mut config = Config::default();
     config.chat.provider = nosso::config::ChatProvider::Extractive;
     config
 }
 
-fn actor() -> Actor {
+pub fn actor() -> Actor {
     Actor { client: None, connection: 1 }
 }
 
-fn params<T: DeserializeOwned>(value: Value) -> T {
+pub fn params<T: DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
 }
 
@@ -242,13 +248,7 @@ async fn what_is_imported_twice_is_there_once_and_goes_out_as_it_came() {
     );
     let twice = two.import(&exported.join("\n")).await;
     assert_eq!((twice.added.messages, twice.added.memories, twice.added.conversations), (0, 0, 0));
-    // the first line says when it was made
-    let sorted = |lines: &[String]| {
-        let mut lines = lines[1..].to_vec();
-        lines.sort();
-        lines
-    };
-    assert_eq!(sorted(&two.export().await), sorted(&exported));
+    assert_eq!(two.export().await, exported);
     for app in [one, two] {
         app.memory.close().await.unwrap();
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::scripted::{Reply, Scripted};
 
-const ID: &str = "0192d3a4-0000-7000-8000-000000000001";
+pub const ID: &str = "0192d3a4-0000-7000-8000-000000000001";
 
 /// The program, away from this machine's settings and sockets.
 fn nosso(home: &Path, arguments: &[&str]) -> Command {
@@ -18,7 +18,7 @@ fn nosso(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(daemon: &Scripted, arguments: &[&str]) -> Output {
+pub fn run(daemon: &Scripted, arguments: &[&str]) -> Output {
     nosso(daemon.folder(), arguments).env("NOSSO_SOCKET", daemon.socket()).output().unwrap()
 }
 
@@ -38,17 +38,17 @@ fn spawn(daemon: &Scripted, arguments: &[&str], stdin: Stdio) -> Child {
         .unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn stderr(output: &Output) -> String {
+pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Asserts the exit code, and shows what the program said where it differs.
 #[track_caller]
-fn ended_with(output: &Output, code: i32) {
+pub fn ended_with(output: &Output, code: i32) {
     assert_eq!(output.status.code(), Some(code), "stdout: {}\nstderr: {}", stdout(output), stderr(output));
 }
 
@@ -321,24 +321,6 @@ fn an_export_is_written_whole_or_not_at_all() {
     ended_with(&run(&daemon, &["export", "out.ndjson", "--force"]), 0);
     ended_with(&run(&daemon, &["export", "other.ndjson", "--project", "broken"]), 74);
     assert!(!daemon.folder().join("other.ndjson").exists());
-}
-
-#[test]
-fn forgetting_asks_first() {
-    let daemon = Scripted::new(|method, _| match method {
-        "memory.get" => Reply::Is(json!({"id": ID, "kind": "fact", "content": "tea", "project": null,
-            "createdAt": "2024-03-14T09:00:00Z", "updatedAt": "2024-03-14T09:00:00Z"})),
-        "memory.delete" => Reply::Is(json!({"deleted": true, "messages": 0})),
-        _ => Reply::Fails("not_found", ""),
-    });
-    let output = run(&daemon, &["forget", ID]);
-    ended_with(&output, 2);
-    assert!(stderr(&output).contains("--yes") && daemon.calls("memory.delete").is_empty());
-    let output = run(&daemon, &["forget", "-y", ID]);
-    ended_with(&output, 0);
-    assert_eq!(stderr(&output), "forgotten: memory: tea\n");
-    assert_eq!(daemon.calls("memory.delete"), [json!({"id": ID})]);
-    ended_with(&run(&daemon, &["show", "0192d3a4-0000-7000-8000-00000000ffff"]), 0);
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn the_five_minutes_go_as_told() {
     for block in commands(TOUR) {
         // one by one, because the ids are known only when what they name is there
         for line in block.text.lines() {
+            let line = line.replace("delete ID", &format!("delete {}", first_id(&home, &["memories"])));
             let line = line.replace("forget ID", &format!("forget --yes {}", first_id(&home, &["memories"])));
             let line = match line.contains(" ID") {
                 true => line.replace(" ID", &format!(" {}", first_id(&home, &["list"]))),

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nosso::error::{Error, Kind};
-use nosso::rpc::{Lock, socket};
+use nosso::rpc::socket;
+use nosso::store::Lock;
 
 fn private_folder() -> tempfile::TempDir {
     tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o700)).tempdir().unwrap()

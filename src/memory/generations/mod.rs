@@ -178,6 +178,34 @@ impl Generations {
         Ok(())
     }
 
+    /// Takes removed vectors out of every generation and leaves nothing of them in its files. For the worker, while
+    /// no job is leased.
+    pub(in crate::memory) async fn erase_removed(&self, store: &Store) -> Result<()> {
+        let _alone = self.changing.lock().await;
+        for space in store.spaces().await? {
+            let open = [self.serving(), self.building()].into_iter().flatten();
+            let open = open.into_iter().find(|open| open.space.id == space.id);
+            // one that waits for its model is not open, and its files hold vectors all the same
+            let (index, is_ours) = match open {
+                Some(open) => (open.index, false),
+                None => (self.open_generation(store, space.clone(), None).await?.index, true),
+            };
+            let erased = erase_in(store, space.id, &index).await;
+            if is_ours {
+                close_index(index).await;
+            }
+            erased?;
+        }
+        Ok(())
+    }
+
+    /// Another database is in place: everything is opened anew by the next [`Generations::refresh`].
+    pub(in crate::memory) async fn database_replaced(&self) {
+        let _alone = self.changing.lock().await;
+        self.take_apart().await;
+        self.settings_changed();
+    }
+
     /// Closes the indexes and stops the models.
     pub(in crate::memory) async fn close(&self) {
         let _alone = self.changing.lock().await;
@@ -277,6 +305,29 @@ impl Generations {
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn erase_in(store: &Store, space: i64, index: &Index) -> Result<()> {
+    loop {
+        let chunks = store.removals(space).await?;
+        if chunks.is_empty() {
+            break;
+        }
+        let (target, gone) = (index.clone(), chunks.clone());
+        blocking(move || target.remove(&gone)).await?;
+        store.removed(space, chunks).await?;
+    }
+    // what was embedded with a forgotten text before it: its job makes it anew
+    let mut after = Some(0);
+    while let Some(from) = after {
+        let (chunks, next) = store.outdated(space, from).await?;
+        let target = index.clone();
+        blocking(move || target.remove(&chunks)).await?;
+        after = next;
+    }
+    let target = index.clone();
+    blocking(move || target.erase_removed()).await?;
+    Ok(())
 }
 
 /// Runs what reads or writes LMDB on a thread that may block.

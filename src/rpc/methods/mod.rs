@@ -3,6 +3,7 @@
 mod chat;
 mod data;
 mod event;
+mod keeping;
 mod memory;
 mod organise;
 mod store;
@@ -34,6 +35,7 @@ pub fn module(context: Context) -> Result<Methods> {
     chat::register(&mut module)?;
     data::register(&mut module)?;
     event::register(&mut module)?;
+    keeping::register(&mut module)?;
     Ok(module.into())
 }
 

@@ -22,29 +22,6 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
 }
 
 #[tokio::test]
-async fn a_deleted_text_is_no_longer_in_the_files() {
-    let store = store().await;
-    let c = store.conversation_of("c", None).await;
-    for n in 0..300 {
-        store.say(c, &format!("filling number {n}")).await;
-    }
-    let secret = store.say(c, "the key is zqxjkvbwp").await.id;
-    let fact = store.remember("also zqxjkvbwp").await;
-    let holds = |store: &crate::store::testing::Temporary| {
-        ["nosso.db", "nosso.db-wal"].iter().any(|name| {
-            let bytes = std::fs::read(store.folder.path().join(name)).unwrap();
-            memchr::memmem::find(&bytes, b"zqxjkvbwp").is_some()
-        })
-    };
-    store.maintain().await.unwrap();
-    assert!(holds(&store));
-    store.delete_message(secret).await.unwrap();
-    store.delete_memory(fact).await.unwrap();
-    store.maintain().await.unwrap();
-    assert!(!holds(&store));
-}
-
-#[tokio::test]
 async fn a_closed_store_refuses_and_leaves_no_log() {
     let store = store().await;
     store.ping().await.unwrap();

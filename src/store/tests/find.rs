@@ -2,9 +2,10 @@
 
 use crate::api::Patch;
 use crate::api::conversation::ConversationUpdate;
+use crate::api::forget::ForgetParams;
 use crate::api::organise::{Archived, Change, ConversationFilter};
 use crate::store::LexicalQuery;
-use crate::store::testing::{Temporary, store};
+use crate::store::testing::{Temporary, forget, store};
 
 async fn found(store: &Temporary, typed: &str) -> Vec<(String, Option<String>)> {
     let filter = ConversationFilter { query: Some(typed.into()), ..ConversationFilter::default() };
@@ -75,10 +76,9 @@ async fn titles_follow_their_changes_and_leave_no_trace() {
     store.update_conversation(rename(Patch::Clear)).await.unwrap();
     assert_eq!(found(&store, "qui").await.len(), 0);
     store.update_conversation(rename(Patch::Set("xylophone".into()))).await.unwrap();
-    store.delete_conversation(id).await.unwrap();
+    forget(&store, ForgetParams { conversation_ids: vec![id], ..Default::default() }).await;
     let check = "INSERT INTO titles(titles, rank) VALUES('integrity-check', 1)";
     store.sql().execute(check, []).unwrap();
-    store.maintain().await.unwrap();
     let file = std::fs::read(store.folder.path().join("nosso.db")).unwrap();
     for word in ["zanzibar", "quixote", "xylophone"] {
         assert!(memchr::memmem::find(&file, word.as_bytes()).is_none(), "{word} is still in the file");

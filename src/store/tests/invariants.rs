@@ -7,11 +7,13 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 
 use crate::api::Patch;
+use crate::api::forget::ForgetParams;
 use crate::api::job::JobKind;
 use crate::api::message::MessageUpdate;
+use crate::api::trash::TrashList;
 use crate::model::ChunkRange;
 use crate::model::{ConversationId, JobId, MemoryId, MessageId};
-use crate::store::testing::{Temporary, append, said, store, whole};
+use crate::store::testing::{Temporary, append, forget, said, store, undo, whole};
 use crate::store::{LeasedJob, NewMessage, Passage, context};
 
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ enum Step {
     DeleteMessage(usize),
     DeleteConversation(usize),
     Remember(String),
+    DeleteMemory(usize),
+    Undo,
     Forget(usize),
     Lease(usize),
     Complete,
@@ -42,7 +46,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..9_usize).prop_map(Step::DeleteMessage),
         1 => (0..4_usize).prop_map(Step::DeleteConversation),
         1 => text.prop_map(Step::Remember),
-        1 => (0..3_usize).prop_map(Step::Forget),
+        1 => (0..3_usize).prop_map(Step::DeleteMemory),
+        2 => Just(Step::Undo),
+        1 => (0..9_usize).prop_map(Step::Forget),
         3 => (1..5_usize).prop_map(Step::Lease),
         3 => Just(Step::Complete),
         1 => Just(Step::Fail),
@@ -124,9 +130,24 @@ impl Run {
                 }
             }
             Step::Remember(text) => memories.push(store.remember(&text).await),
-            Step::Forget(memory) => {
+            Step::DeleteMemory(memory) => {
                 if memory < memories.len() {
                     store.delete_memory(memories.remove(memory)).await.unwrap();
+                }
+            }
+            Step::Undo => {
+                let trash = store.trash(TrashList::default(), None).await.unwrap();
+                if let Some(last) = trash.items.first() {
+                    // a message whose conversation is gone stays where it is
+                    let _ = undo(store, last.item_id).await;
+                }
+            }
+            Step::Forget(message) => {
+                let mut target = ForgetParams::default();
+                target.message_ids.extend(messages.get(message));
+                target.conversation_ids.extend(conversations.get(message));
+                if target != ForgetParams::default() {
+                    forget(store, target).await;
                 }
             }
             Step::Lease(n) => {

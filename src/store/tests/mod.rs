@@ -1,8 +1,10 @@
 //! What the store promises, tried on real databases: one file a promise.
 
+mod backup;
 mod context;
 mod durability;
 mod find;
+mod forget;
 mod invariants;
 mod lexical;
 mod listing;
@@ -17,6 +19,7 @@ mod reflection;
 mod restore;
 mod spaces;
 mod speed;
+mod trash;
 mod tree;
 mod upgrade;
 mod writer;

@@ -8,8 +8,8 @@ use crate::model::ConversationId;
 use crate::store::filter::{Condition, Private, Restriction};
 use crate::store::testing::{Temporary, append, said, store};
 use crate::store::{
-    chunks, context, filter, find, hydrate, jobs, lexical, listing, memories, memory_changes, messages,
-    organise, queue, reconcile, tree, usage,
+    chunks, context, filter, find, forget, hydrate, jobs, lexical, listing, memories, memory_changes,
+    messages, organise, queue, reconcile, removals, trash, trashed, tree, usage,
 };
 
 fn plan(store: &Temporary, sql: &str) -> String {
@@ -57,7 +57,16 @@ fn check_lists_and_queue(store: &Temporary) {
         (chunks::PRIVATE, "conversation_private"),
         (messages::LIST, "(conversation_id=? AND seq>?)"),
         (messages::LIST_BACK, "(conversation_id=? AND seq<?)"),
-        (messages::REPARENT, "message_by_parent (parent_id=?)"),
+        (trash::REPARENT, "message_by_parent (parent_id=?)"),
+        (trash::LAST_LEAF, "(conversation_id=?)"),
+        (trashed::LIST, "trash_by_time (deleted_at<?"),
+        (trashed::RECORDS, "(trash_id=? AND place>?)"),
+        (forget::LAST_LEAF, "(conversation_id=?)"),
+        (forget::COPIES, "conversation_copied (copied_conversation=?)"),
+        (memories::FORMER, "memory_by_successor (superseded_by=?)"),
+        (forget::WITH_SOURCES, "message_with_sources (id>?)"),
+        (removals::OUTDATED, "embed_job USING INTEGER PRIMARY KEY (rowid>?)"),
+        (removals::REMOVALS, "embed_job_ready (space_id=? AND kind=?)"),
         (memories::LIST, "memory_by_update (updated_at<"),
         (memories::LIST_PROJECT, "memory_by_project (project_id=? AND updated_at<"),
         (chunks::CHUNK_ITEM, "SEARCH k USING INTEGER PRIMARY KEY"),
@@ -102,6 +111,8 @@ fn check_lists_and_queue(store: &Temporary) {
         (memory_changes::HISTORY, "memory_by_successor (superseded_by=?)"),
         (memory_changes::PATHS, "memory_by_path"),
         (memory_changes::MOVE, "memory_by_path"),
+        (trash::UNFINISHED, "trash_unfinished"),
+        (forget::UNFINISHED, "erasure_unfinished"),
     ] {
         let plan = plan(store, sql);
         assert!(plan.contains(index), "{sql}\n{plan}");

@@ -6,6 +6,7 @@ use crate::api::message::MessageUpdate;
 use crate::api::organise::Change;
 use crate::api::system::Counts;
 use crate::model::{Conversation, ConversationId, Memory, Message, MessageId, Role};
+use crate::store::Selection;
 use crate::store::testing::{Temporary, append, fact, recorded, said, store, whole};
 use crate::store::{
     Ids, NewMemory, NewMessage, RecordKind, RestoreBatch, RestoreMemory, RestoreMessage, Restored,
@@ -14,7 +15,7 @@ use crate::store::{
 type Everything = (Vec<Conversation>, Vec<Message>, Vec<Memory>);
 
 async fn export(store: &Temporary) -> Everything {
-    let conversations = store.export_conversations(None, 0, 1000).await.unwrap();
+    let conversations = store.export_conversations(Selection::default(), 0, 1000).await.unwrap();
     let mut messages = Vec::new();
     for (_, conversation) in &conversations {
         let mut after = 0;
@@ -25,7 +26,7 @@ async fn export(store: &Temporary) -> Everything {
             messages.extend(page);
         }
     }
-    let memories = store.export_memories(None, 0, 1000).await.unwrap();
+    let memories = store.export_memories(Selection::default(), 0, 1000).await.unwrap();
     let second = |list: Vec<(i64, Conversation)>| list.into_iter().map(|(_, one)| one).collect();
     (second(conversations), messages, memories.into_iter().map(|(_, memory)| memory).collect())
 }
@@ -96,8 +97,9 @@ async fn an_export_comes_in_as_it_went_out() {
     assert_eq!(again.existing, Counts { chunks: 0, ..counts });
     assert_eq!(export(&to).await, all);
     assert_eq!(to.queue_counts().await.unwrap().ready, counts.chunks);
-    let project = to.export_conversations(Some("p".into()), 0, 9).await.unwrap();
-    assert_eq!((project.len(), to.export_memories(Some("p".into()), 0, 9).await.unwrap().len()), (1, 1));
+    let of_project = Selection { project: Some("p".into()), ..Selection::default() };
+    let project = to.export_conversations(of_project.clone(), 0, 9).await.unwrap();
+    assert_eq!((project.len(), to.export_memories(of_project, 0, 9).await.unwrap().len()), (1, 1));
 }
 
 #[tokio::test]

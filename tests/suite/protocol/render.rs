@@ -28,6 +28,9 @@ const NAMESPACES: &[(&str, &str)] = &[
     ("model", "The language models."),
     ("event", "What other clients change."),
     ("data", "Everything out, and in again."),
+    ("trash", "What was deleted, and bringing it back."),
+    ("forget", "Taking something out of every file for good, with a receipt."),
+    ("backup", "Copies of the database."),
     ("job", "The queue of texts that wait to be embedded."),
     ("index", "The vector index. It is derived: it can always be made anew."),
 ];
