@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::application::{App, actor, params, quoting};
+use crate::round_trips::furnish;
 use crate::support::daemon::{Daemon, Home, call};
 
 impl App {
@@ -251,47 +252,6 @@ async fn what_has_lain_in_the_trash_for_long_is_forgotten_by_itself() {
     app.memory.close().await.unwrap();
 }
 
-/// Conversations with everything that a record can hold.
-async fn furnish(app: &App) {
-    let (c, messages) = app.conversation(&["one fish", "two \u{0} fish", "🦀 \"quoted\"\nlines"]).await;
-    let reply = json!({"conversationId": c, "messages": [
-        {"role": "assistant", "content": "beside", "parentId": messages[0].id, "model": "m", "author": "Ana",
-         "metadata": {"b": [1.5, null], "a": {"z": 1}}, "createdAt": "2020-01-01T00:00:00Z"}]});
-    app.memory.append(params(reply), &actor()).await.unwrap();
-    app.memory.delete_message(messages[1].id, &actor()).await.unwrap();
-    let headless = json!({"id": c, "headMessageId": null, "project": "/p", "metadata": {"tab": 3}});
-    app.memory.update_conversation(params(headless), &actor()).await.unwrap();
-    let (d, messages) = app.conversation(&["red fish", "blue fish"]).await;
-    let back = json!({"id": d, "headMessageId": messages[0].id, "title": null});
-    app.memory.update_conversation(params(back), &actor()).await.unwrap();
-    app.memory.create_conversation(params(json!({"title": "empty"})), &actor()).await.unwrap();
-    for (n, content) in ["chá", "café"].into_iter().enumerate() {
-        let memory = json!({"content": content, "kind": "preference", "project": (n == 1).then_some("/p"),
-            "sourceMessageId": messages[1].id, "expiresAt": "2090-01-01T00:00:00Z", "metadata": {"n": n}});
-        app.memory.add_memory(params(memory), &actor()).await.unwrap();
-    }
-    let asked = app.complete(json!({"content": "which fish was blue?"})).await;
-    assert!(!asked.sources.is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_export_goes_in_and_comes_out_the_same_byte_for_byte() {
-    let one = App::open(quoting()).await;
-    furnish(&one).await;
-    let exported = one.export().await.join("\n");
-    // as one piece, and line by line as a stream that is cut anywhere
-    for cut in [usize::MAX, 1] {
-        let two = App::open(quoting()).await;
-        let lines: Vec<&str> = exported.lines().collect();
-        for piece in lines.chunks(cut.min(lines.len())) {
-            assert_eq!(two.import(&piece.join("\n")).await.refused, []);
-        }
-        assert_eq!(two.export().await.join("\n"), exported);
-        two.memory.close().await.unwrap();
-    }
-    one.memory.close().await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_selection_holds_what_was_asked_for_and_no_trash() {
     let app = App::open(quoting()).await;
@@ -325,7 +285,7 @@ async fn the_forms_of_others_are_whole_documents() {
     let open_webui = app.export_as(json!({"format": "open-webui"})).await.join("\n");
     let chats: Value = serde_json::from_str(&open_webui).unwrap();
     let chats = chats.as_array().unwrap();
-    assert_eq!(chats.len(), 4);
+    assert_eq!(chats.len(), 9);
     for chat in chats {
         let nodes = chat["chat"]["history"]["messages"].as_object().unwrap();
         for (id, node) in nodes {

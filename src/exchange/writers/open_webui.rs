@@ -128,8 +128,12 @@ fn seconds(time: Timestamp) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::sample::{conversation as sample, message};
     use super::*;
+    use crate::api::data::ImportFormat;
+    use crate::exchange::{Record, Source, read};
 
     #[test]
     fn the_tree_the_head_and_the_times_are_kept() {
@@ -182,5 +186,51 @@ mod tests {
         let node = &value["chat"]["history"]["messages"][orphan.id.to_string()];
         assert_eq!(node["parentId"], Value::Null, "a parent that is not there would break the tree");
         assert_eq!(value["chat"]["history"]["currentId"], json!(orphan.id));
+    }
+
+    /// What a message says, and what the message that it answers says.
+    type Said = (Role, String, Option<String>);
+
+    fn said<'a>(messages: impl Iterator<Item = &'a Message> + Clone) -> Vec<Said> {
+        let texts: HashMap<MessageId, &str> =
+            messages.clone().map(|message| (message.id, message.content.as_str())).collect();
+        let above = |message: &Message| message.parent_id.map(|parent| texts[&parent].to_owned());
+        let mut said: Vec<Said> =
+            messages.map(|message| (message.role, message.content.clone(), above(message))).collect();
+        said.sort_by(|one, other| one.1.cmp(&other.1));
+        said
+    }
+
+    proptest! {
+        #[test]
+        fn any_tree_is_read_back(
+            nodes in prop::collection::vec((any::<prop::sample::Index>(), 0usize..5, "\\PC{0,20}"), 1..30),
+            head in any::<prop::sample::Index>(),
+        ) {
+            const ROLES: [Role; 5] = [Role::System, Role::User, Role::Assistant, Role::Tool, Role::Note];
+            let messages: Vec<Message> = (1u64..)
+                .zip(&nodes)
+                .map(|(n, (above, role, text))| {
+                    // 0: it begins a tree
+                    let above = above.index(n as usize) as u64;
+                    message(n, (above > 0).then_some(above), ROLES[*role], &format!("{n} {text}"))
+                })
+                .collect();
+            let head = (!messages.is_empty()).then(|| &messages[head.index(messages.len())]);
+            let head_message_id = head.map(|head| head.id);
+            let written = Conversation { head_message_id, ..sample(Some("t"), messages.len() as u64) };
+            let text = Value::Array(vec![conversation(&written, &messages)]).to_string();
+            let source = Source { format: ImportFormat::OpenWebui, name: None, now: Timestamp::from_millis(0) };
+            let readout = read(&text, source).unwrap();
+            prop_assert_eq!((&readout.refused, readout.mended), (&vec![], 0));
+            let read: Vec<&Message> = readout.records.iter().filter_map(|record| match record {
+                Record::Message(message) => Some(message),
+                Record::Conversation(_) | Record::Memory(_) => None,
+            }).collect();
+            prop_assert_eq!(said(read.iter().copied()), said(messages.iter()));
+            let Some(Record::Conversation(found)) = readout.records.first() else { panic!("no conversation") };
+            let shown = read.iter().find(|message| Some(message.id) == found.head_message_id);
+            prop_assert_eq!(shown.map(|message| &message.content), head.map(|head| &head.content));
+        }
     }
 }
