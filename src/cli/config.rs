@@ -31,6 +31,13 @@ pub enum Action {
     Path,
     /// Check the settings; exit code 78 says that they are wrong
     Check,
+    /// Change one setting in the config file; a running daemon takes it over
+    Set {
+        /// Which one (memory.extract.enabled)
+        key: String,
+        /// Its value
+        value: String,
+    },
     /// Open the config file in $VISUAL or $EDITOR, and check it afterwards
     Edit,
 }
@@ -48,6 +55,11 @@ pub fn run(args: Args, context: &mut Context) -> Run {
             }
         }
         Action::Check => check(context)?,
+        Action::Set { key, value } => {
+            let file = context.global.config.clone().unwrap_or_else(|| context.paths.config_file());
+            crate::config::set_key(&file, &key, &value)?;
+            check(context)?;
+        }
         Action::Edit => {
             let file = context.global.config.clone().unwrap_or_else(|| context.paths.config_file());
             let editor = editor(&file, std::io::stdin().is_terminal() && std::io::stdout().is_terminal())?;
