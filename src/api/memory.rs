@@ -57,7 +57,8 @@ pub enum OnDuplicate {
     Add,
     /// Store nothing and name those that are similar by their words or their meaning; the client decides.
     Suggest,
-    /// Let it take the place of the most similar one, which stays in its history.
+    /// Let it take the place of the most similar one, which stays in its history: it keeps that one's project and pin,
+    /// and its kind and path where none are given.
     Replace,
 }
 

@@ -14,7 +14,7 @@ use super::text;
 use super::when;
 use crate::api::memory::MemoryList as Params;
 use crate::api::methods::MemoryList;
-use crate::model::Memory;
+use crate::model::{Memory, Timestamp};
 use crate::secrets::SecretPlace;
 
 /// What `nosso memories` takes.
@@ -57,6 +57,11 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
             client.call::<MemoryList>(&params).await
         })
         .await?;
+    let filtered = args.kind.is_some() || args.path.is_some() || args.pinned || project.is_some();
+    if page.items.is_empty() && filtered && !context.out.json {
+        context.out.note(context.words.nothing_found);
+        return Ok(Ended::NothingFound);
+    }
     list::show(&page, context, |memory, context| {
         memory_text(memory, &context.zone, context.out.wrap_width())
     })?;
@@ -75,7 +80,10 @@ pub fn memory_text(memory: &Memory, zone: &TimeZone, width: Option<usize>) -> St
     known.extend(memory.pinned.then(|| "pinned".to_owned()));
     known.extend(memory.project.as_deref().map(clean::line));
     known.extend(memory.client.as_ref().map(|client| clean::line(&client.name)));
-    known.extend(memory.expires_at.map(|time| format!("until {}", when::day(time, zone))));
+    known.extend(memory.expires_at.map(|time| {
+        let word = if time > Timestamp::now() { "until" } else { "expired" };
+        format!("{word} {}", when::day(time, zone))
+    }));
     known.extend(memory.source_message_id.map(|id| format!("from message {id}")));
     known.extend(memory.superseded_by.map(|id| format!("replaced by {id}")));
     known.push(format!("({})", memory.id));
@@ -111,7 +119,7 @@ mod tests {
         let text = anstream::adapter::strip_str(&memory_text(&memory, &TimeZone::UTC, None)).to_string();
         assert_eq!(
             text,
-            "tea,\nnot coffee\n    2024-03-15 · preference · home/kitchen · pinned · until 2025-01-01 · (0192d3a4-0000-7000-8000-000000000000)\n"
+            "tea,\nnot coffee\n    2024-03-15 · preference · home/kitchen · pinned · expired 2025-01-01 · (0192d3a4-0000-7000-8000-000000000000)\n"
         );
     }
 }

@@ -20,7 +20,7 @@ use crate::api::methods::{
 };
 use crate::client::Client;
 use crate::error::{Error, Kind};
-use crate::model::{MemoryId, Proposal, ProposalId};
+use crate::model::{MemoryId, Proposal, ProposalId, Timestamp};
 
 /// What to do with memories.
 #[derive(Debug, clap::Subcommand)]
@@ -67,6 +67,8 @@ pub enum Action {
         #[arg(value_name = "ID", required = true, value_parser = show::id_of)]
         ids: Vec<uuid::Uuid>,
     },
+    /// Change what is known about memories: kind, path, expiry, project
+    Change(Changes),
     /// Give a memory new words; the old ones stay in its history
     Replace {
         /// Which one
@@ -76,6 +78,62 @@ pub enum Action {
         #[arg(value_name = "TEXT", required = true)]
         text: Vec<String>,
     },
+}
+
+/// What `nosso memories change` takes.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("what").multiple(true).required(true)
+    .args(["kind", "path", "no_path", "expires", "no_expiry", "project"]))]
+pub struct Changes {
+    /// Which ones
+    #[arg(value_name = "ID", required = true, value_parser = show::id_of)]
+    pub ids: Vec<uuid::Uuid>,
+    /// What sort of fact: instruction, user, preference, context, fact or a word of your own
+    #[arg(long, value_name = "WORD")]
+    pub kind: Option<String>,
+    /// Where they belong in the tree of memories (work/db/staging)
+    #[arg(long, value_name = "PATH", conflicts_with = "no_path")]
+    pub path: Option<String>,
+    /// Take them out of the tree
+    #[arg(long)]
+    pub no_path: bool,
+    /// From when on they no longer hold (2024-03-14)
+    #[arg(long, value_name = "TIME", conflicts_with = "no_expiry", value_parser = to_come)]
+    pub expires: Option<Timestamp>,
+    /// Let them hold for ever
+    #[arg(long)]
+    pub no_expiry: bool,
+    /// The project they hold for, or "none": everywhere
+    #[arg(long, value_name = "NAME|none")]
+    pub project: Option<String>,
+}
+
+impl Changes {
+    fn put(&self, update: &mut Update) {
+        let patch = |set: Option<String>, clear: bool| match (set, clear) {
+            (_, true) => Patch::Clear,
+            (Some(set), false) => Patch::Set(set),
+            (None, false) => Patch::Keep,
+        };
+        let is_none = self.project.as_deref().is_some_and(|name| matches!(name, "none" | ""));
+        update.kind = self.kind.clone();
+        update.path = patch(self.path.clone(), self.no_path);
+        update.project = patch(self.project.clone(), is_none);
+        update.expires_at = match (self.expires, self.no_expiry) {
+            (_, true) => Patch::Clear,
+            (Some(time), false) => Patch::Set(time),
+            (None, false) => Patch::Keep,
+        };
+    }
+}
+
+/// A time at which a memory may end.
+pub fn to_come(text: &str) -> Result<Timestamp, String> {
+    let time: Timestamp = text.parse()?;
+    match time > Timestamp::now() {
+        true => Ok(time),
+        false => Err("it is past, so the memory would hold no longer at once".into()),
+    }
 }
 
 /// Does it.
@@ -106,6 +164,9 @@ pub async fn run(action: Action, context: &mut Context) -> Run {
         }
         Action::Pin { ids } => change(&client, ids, |update| update.pinned = Some(true), context).await,
         Action::Unpin { ids } => change(&client, ids, |update| update.pinned = Some(false), context).await,
+        Action::Change(changes) => {
+            change(&client, changes.ids.clone(), |update| changes.put(update), context).await
+        }
         Action::Replace { id, text } => {
             let content = text.join(" ");
             change(&client, vec![id], |update| update.content = Some(content.clone()), context).await
@@ -188,6 +249,10 @@ async fn review(client: &Client, context: &mut Context) -> Run {
                 let words = context.words;
                 context.out.note(if page.enabled { words.no_proposals } else { words.proposals_off });
                 return Ok(Ended::NothingFound);
+            }
+            None if !asks => {
+                context.out.note(&paint(style::DIM, context.words.review_hint));
+                return Ok(Ended::Well);
             }
             None => return Ok(Ended::Well),
         }

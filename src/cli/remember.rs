@@ -6,13 +6,14 @@ use std::path::Path;
 use super::context::{self, Context};
 use super::exit::{Ended, Run};
 use super::memories::{memory_text, warn_of_secrets};
+use super::memory_actions::to_come;
 use super::project::NewIn;
 use super::source;
 use super::text;
 use crate::api::memory::{MemoryAdd as Params, OnDuplicate};
 use crate::api::methods::MemoryAdd;
 use crate::error::Error;
-use crate::model::Timestamp;
+use crate::model::{MessageId, Timestamp};
 
 /// What `nosso remember` takes.
 #[derive(Debug, clap::Args)]
@@ -20,7 +21,8 @@ pub struct Args {
     /// The fact in words; without it, what is piped in
     #[arg(value_name = "TEXT")]
     pub text: Vec<String>,
-    /// What sort of fact, a short word [default: fact]
+    /// What sort of fact [default: fact]. An "instruction" tells every model what to do; a "preference" and what is
+    /// said of the "user" are in every prompt; a "fact", "context" or a word of your own is recalled where it fits
     #[arg(long, value_name = "WORD")]
     pub kind: Option<String>,
     /// Where it belongs in the tree of memories (work/db/staging)
@@ -32,12 +34,15 @@ pub struct Args {
     /// Store it although a memory says nearly the same
     #[arg(long, conflicts_with = "replace")]
     pub anyway: bool,
-    /// Let it take the place of the memory that says nearly the same
+    /// Let it take the place of the memory that says nearly the same, and keep that one's kind, path, pin and project
     #[arg(long)]
     pub replace: bool,
     /// From when on it no longer holds (2024-03-14)
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = to_come)]
     pub expires: Option<Timestamp>,
+    /// The message that it was taken from
+    #[arg(long, value_name = "MESSAGE")]
+    pub from: Option<MessageId>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it as help")]
     pub new_in: NewIn,
@@ -66,6 +71,7 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
         },
         project: args.new_in.name(&context.working_directory),
         expires_at: args.expires,
+        source_message_id: args.from,
         ..Params::default()
     };
     let added = context.client().await?.call::<MemoryAdd>(&params).await?;

@@ -10,8 +10,10 @@ use super::text;
 use super::when;
 use crate::api::conversation::{ConversationId as Which, Summarize, TagsSuggest, TitleSuggest};
 use crate::api::methods::{
-    ConversationSuggestTags, ConversationSuggestTitle, ConversationSummaries, ConversationSummarize,
+    ConversationOrganise, ConversationSuggestTags, ConversationSuggestTitle, ConversationSummaries,
+    ConversationSummarize,
 };
+use crate::api::organise::{Change, Organise};
 use crate::model::{ConversationId, Summary};
 
 /// What `nosso suggest` takes.
@@ -42,6 +44,9 @@ pub enum What {
         /// Which one
         #[arg(value_name = "ID", value_parser = show::id_of)]
         id: uuid::Uuid,
+        /// Give them to the conversation
+        #[arg(long)]
+        apply: bool,
         /// How many at most
         #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
         limit: Option<u32>,
@@ -81,9 +86,14 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
             }
             (vec![found.title], found.notices)
         }
-        What::Tags { id, limit, model } => {
-            let suggest = TagsSuggest { id: conversation(id), limit, model };
-            let found = client.call::<ConversationSuggestTags>(&suggest).await?;
+        What::Tags { id, apply, limit, model } => {
+            let id = conversation(id);
+            let found = client.call::<ConversationSuggestTags>(&TagsSuggest { id, limit, model }).await?;
+            if apply {
+                let change = Change { add_tags: found.tags.clone(), ..Change::default() };
+                let organise = Organise { ids: Some(vec![id]), filter: None, change };
+                client.call::<ConversationOrganise>(&organise).await?;
+            }
             if context.out.json {
                 context.out.document(&found)?;
                 return Ok(Ended::Well);

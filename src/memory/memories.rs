@@ -11,7 +11,7 @@ use crate::api::search::SearchMode;
 use crate::api::{Deleted, Page, Patch, Stored};
 use crate::error::{Error, Kind, Result};
 use crate::model::{self, ClientRef, MemoryId, Timestamp};
-use crate::secrets::SecretPlace;
+use crate::secrets::{SecretField, SecretPlace};
 use crate::store::NewMemory;
 
 /// What sort of fact a memory is unless the client says.
@@ -26,7 +26,8 @@ impl Memory {
             Some(id) => self.is_stored(id).await?,
             None => false,
         };
-        let (mut new, secrets) = self.checked(add)?;
+        let has_kind = add.kind.is_some();
+        let (mut new, mut secrets) = self.checked(add)?;
         let (content, project, except) = (new.content.as_str(), new.project.as_deref(), Some(new.id));
         let similar = match (is_known, on_duplicate) {
             (true, _) => Vec::new(),
@@ -36,16 +37,18 @@ impl Memory {
                 self.similar(content, project, except).await
             }
         };
-        if on_duplicate == OnDuplicate::Suggest && !similar.is_empty() {
-            let memory = would_be(new, actor.client.clone());
-            return Ok(MemoryAdded { memory, stored: false, similar, replaced: None, secrets });
-        }
         if !is_named && let Some(known) = similar.iter().find(|known| is_same(&known.memory, &new)) {
             let memory = known.memory.clone();
             return Ok(MemoryAdded { memory, stored: true, similar, replaced: None, secrets });
         }
-        if on_duplicate == OnDuplicate::Replace {
-            new.replaces = similar.first().map(|best: &SimilarMemory| best.memory.id);
+        if on_duplicate == OnDuplicate::Suggest && !similar.is_empty() {
+            let memory = would_be(new, actor.client.clone());
+            return Ok(MemoryAdded { memory, stored: false, similar, replaced: None, secrets });
+        }
+        if on_duplicate == OnDuplicate::Replace
+            && let Some(SimilarMemory { memory: former, .. }) = similar.first()
+        {
+            self.take_place(&mut new, former, has_kind, &mut secrets);
         }
         let replaced = new.replaces;
         let created = self.store().add_memory(new, actor.client.clone()).await?;
@@ -55,6 +58,35 @@ impl Memory {
         }
         let replaced = replaced.filter(|_| created.fresh);
         Ok(MemoryAdded { memory: created.record, stored: true, similar, replaced, secrets })
+    }
+
+    /// Puts `new` into the place of `former`: what held everywhere must not hold in one project only from then on, nor
+    /// lose its path. Where the settings of that one's project find other secrets, those are put to `secrets`.
+    fn take_place(
+        &self,
+        new: &mut NewMemory,
+        former: &model::Memory,
+        has_kind: bool,
+        secrets: &mut Vec<SecretPlace>,
+    ) {
+        new.replaces = Some(former.id);
+        new.pinned |= former.pinned;
+        new.path = new.path.take().or_else(|| former.path.clone());
+        if !has_kind {
+            new.kind.clone_from(&former.kind);
+        }
+        if new.project == former.project {
+            return;
+        }
+        new.project.clone_from(&former.project);
+        let guard = self.guard(former.project.as_deref());
+        let (content, found) = guard.admit(std::mem::take(&mut new.content));
+        new.chunks = chunk::chunk(&content);
+        new.content = content;
+        if !found.is_empty() {
+            secrets.retain(|place| place.field != SecretField::Content);
+            secrets.extend(found);
+        }
     }
 
     /// A memory to store, checked, with its secrets treated as the settings say.

@@ -87,16 +87,30 @@ fn the_terminal_suggests_before_it_stores_twice() {
         "{history}"
     );
     let (_, listed, _) = run(&["memories", "--pinned"]);
-    assert!(listed.contains("pinned") && !listed.contains("db2"), "{listed}");
+    assert!(listed.contains("work/db · pinned") && !listed.contains("db2"), "it keeps the path: {listed}");
+    let same =
+        ["remember", "--project", "none", "--path", "work/db", "--pin", "the staging database is on db3"];
+    assert_eq!(run(&same), (0, now.clone(), "remembered: the staging database is on db3\n".into()));
     run(&["memories", "unpin", now.trim()]);
-    assert!(run(&["memories", "--pinned"]).1.is_empty());
+    let (code, out, told) = run(&["memories", "--pinned"]);
+    assert_eq!((code, out.as_str(), told.as_str()), (1, "", "nothing found\n"));
+    let change =
+        ["memories", "change", now.trim(), "--kind", "context", "--no-path", "--expires", "2199-01-01"];
+    let (_, changed, _) = run(&change);
+    assert!(changed.contains(" · context · ") && changed.contains("until 2199"), "{changed}");
+    let (code, _, told) = run(&["remember", "--expires", "2020-01-01", "x"]);
+    assert!(code == 2 && told.contains("it is past"), "{told}");
     run(&["remember", "--project", "none", "--path", "work/mail", "mail goes through mx1"]);
     assert_eq!(run(&["memories", "paths"]).1, "work/mail  1\n");
     assert_eq!(run(&["memories", "move", "work", "office"]).0, 0);
     assert!(run(&["memories", "--path", "office"]).1.contains("mx1"));
     let (code, out, told) = run(&["memories", "review"]);
     assert_eq!((code, out.as_str()), (1, ""));
-    assert!(told.contains("memory.extract.enabled"), "{told}");
+    // what is told to be done can be done
+    let hint = told.split('`').nth(1).unwrap();
+    assert_eq!(run(&hint.split(' ').skip(1).collect::<Vec<_>>()).0, 0, "{told}");
+    let settings = std::fs::read_to_string(home.path(".config/nosso/config.toml")).unwrap();
+    assert!(settings.contains("[memory.extract]\nenabled = true"), "{settings}");
     let (code, _, told) = run(&["remember", "--project", "none", "password = correct-horse"]);
     assert!(code == 0 && told.contains("password, line 1") && !told.contains("correct-horse"), "{told}");
 }

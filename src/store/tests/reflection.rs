@@ -3,6 +3,7 @@
 use crate::api::Patch;
 use crate::api::memory::ProposalList;
 use crate::api::message::MessageUpdate;
+use crate::api::organise::Change;
 use crate::error::Kind;
 use crate::model::{ConversationId, Message, MessageId, Proposal, ProposalId, Summary, SummaryId, Timestamp};
 use crate::store::testing::{Temporary, fact, store, whole};
@@ -93,6 +94,15 @@ async fn a_conversation_comes_back_until_all_of_it_was_read() {
     assert_eq!(store.next_extraction().await.unwrap(), None);
     store.want_extraction(conversation).await.unwrap();
     assert_eq!(store.next_extraction().await.unwrap().unwrap().read_seq, second.seq);
+
+    let private = |private| Change { private: Some(private), ..Change::default() };
+    store.organise(vec![conversation], private(true)).await.unwrap();
+    assert_eq!(store.next_extraction().await.unwrap(), None, "what was said in private is not read");
+    let secret = store.conversation_of("s", None).await;
+    store.organise(vec![secret], private(true)).await.unwrap();
+    store.want_extraction(secret).await.unwrap();
+    store.organise(vec![secret, conversation], private(false)).await.unwrap();
+    assert_eq!(store.next_extraction().await.unwrap().unwrap().conversation, conversation);
     store.delete_conversation(conversation).await.unwrap();
     assert_eq!(store.next_extraction().await.unwrap(), None);
     store.want_extraction(ConversationId::new()).await.unwrap();
