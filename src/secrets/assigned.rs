@@ -1,4 +1,4 @@
-//! Secrets that are known by what they are called: `password = …`, `"apiKey": "…"`, `--token …`, "the password is …".
+//! Secrets that are known by what they are called: `password = …`, `"apiKey": "…"`, `--token …`.
 //!
 //! A name alone proves little, for programs and prose speak of passwords all the time: the value must look like
 //! one, the more so the less the form tells.
@@ -15,7 +15,7 @@ const MAX_GAP: usize = 16;
 const MAX_VALUE: usize = 512;
 
 /// How names of passwords end, in lower case and without what joins words.
-const PASSWORDS: &[&str] = &["password", "passwd", "passphrase", "pwd", "senha"];
+pub(super) const PASSWORDS: &[&str] = &["password", "passwd", "passphrase", "pwd", "senha"];
 /// The same for random keys.
 const KEYS: &[&str] = &[
     "secret",
@@ -31,13 +31,6 @@ const KEYS: &[&str] = &[
 ];
 /// Tokens that are no secrets: they say where a list goes on.
 const PAGE_TOKENS: &[&str] = &["nexttoken", "pagetoken", "nextpagetoken", "continuationtoken", "canceltoken"];
-/// What stands between a password's name and its value in a sentence.
-const VERBS: &[&str] = &["is", "was", "are", "é", "eh", "era"];
-/// What a password is for may stand between, so many words at most.
-const MAX_WORDS_BETWEEN: usize = 4;
-/// Words of a sentence that have digits and say of what sort a password is.
-const SORTS: &[&str] =
-    &["base64", "base-64", "md5", "sha1", "sha256", "sha512", "utf8", "utf-8", "argon2", "argon2id"];
 /// Words that stand for a value, or say of what sort it is.
 const STAND_INS: &[&str] = &[
     "password",
@@ -87,6 +80,8 @@ const STAND_INS: &[&str] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Name {
     Password,
+    /// The short word, which has other meanings.
+    Pass,
     Key,
     Authorization,
 }
@@ -115,6 +110,7 @@ pub(super) fn named(name: &str, value: &str) -> Option<SecretKind> {
     match what {
         _ if stands_in(value) => None,
         Name::Password => is_password(value, true, false).then_some(SecretKind::Password),
+        Name::Pass => is_mixed(value.as_bytes()).then_some(SecretKind::Password),
         Name::Key => is_key(value, true).then_some(SecretKind::AssignedSecret),
         Name::Authorization => is_basic().then_some(SecretKind::BearerToken),
     }
@@ -139,41 +135,6 @@ pub(super) fn option(text: &str, at: usize) -> Option<Secret> {
     secret(text, end + 1, meaning(&text[start..end])?, false)
 }
 
-/// What a sentence tells to be a password, whose name begins the word at `at`: "my password for the router is …".
-pub(super) fn said(text: &str, at: usize) -> Option<Secret> {
-    // nearly no word begins so, and none of the rest is done for the others
-    let name = PASSWORDS.iter().find(|name| {
-        text.as_bytes().get(at..at + name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()))
-    })?;
-    let start = at + name.len();
-    let sentence = text.get(start..text.floor_char_boundary(start + MAX_SENTENCE))?.strip_prefix(' ')?;
-    let mut place = start + 1;
-    for (n, word) in sentence.split(' ').enumerate().take(MAX_WORDS_BETWEEN + 1) {
-        place += word.len() + 1;
-        if VERBS.contains(&word.to_lowercase().as_str()) {
-            return told(text, place);
-        }
-        let goes_on = n > 0 || matches!(word, "for" | "of" | "to" | "do" | "da" | "de" | "para");
-        if !goes_on || word.ends_with(|c: char| !c.is_alphanumeric()) || word.contains('\n') {
-            return None;
-        }
-    }
-    None
-}
-
-/// So much of a sentence is looked at for the verb.
-const MAX_SENTENCE: usize = 80;
-
-/// The word at `start`, if it looks like no word of a language.
-fn told(text: &str, start: usize) -> Option<Secret> {
-    let (range, quoted) = value(text, start)?;
-    let value = text.get(range.clone())?;
-    let is_odd = is_mixed(value.as_bytes()) || (quoted && !value.contains(char::is_whitespace));
-    let is_sort = SORTS.iter().any(|sort| value.to_lowercase().starts_with(sort));
-    let good = value.len() >= 6 && is_odd && !is_sort && !stands_in(value) && (quoted || !is_code(value));
-    good.then_some(Secret { kind: SecretKind::Password, range })
-}
-
 /// The name before the sign at `at`, which quotes may stand around.
 fn name_before(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let mut end = at;
@@ -195,9 +156,22 @@ fn meaning(name: &str) -> Option<Name> {
     match () {
         () if ends(PAGE_TOKENS) => None,
         () if ends(PASSWORDS) => Some(Name::Password),
+        () if is_pass(name) => Some(Name::Pass),
         () if ends(KEYS) => Some(Name::Key),
         () if plain == "authorization" => Some(Name::Authorization),
         () => None,
+    }
+}
+
+/// Whether the last of the words that a name is made of is "pass": `DB_PASS`, `smtpPass`, no `bypass`.
+fn is_pass(name: &str) -> bool {
+    let Some((before, last)) = name.len().checked_sub(4).and_then(|at| name.split_at_checked(at)) else {
+        return false;
+    };
+    match last {
+        "pass" | "PASS" => !before.ends_with(|c: char| c.is_ascii_alphanumeric()),
+        "Pass" => !before.ends_with(|c: char| c.is_ascii_uppercase()),
+        _ => false,
     }
 }
 
@@ -228,14 +202,17 @@ fn secret(text: &str, start: usize, name: Name, is_plain: bool) -> Option<Secret
     let good = !stands_in(value)
         && match name {
             Name::Password => is_password(value, quoted, is_plain && is_last),
+            // how many tests pass is no password
+            Name::Pass => is_mixed(value.as_bytes()) && is_password(value, quoted, false),
             Name::Key | Name::Authorization => is_key(value, quoted),
         };
-    let kind = if name == Name::Password { SecretKind::Password } else { SecretKind::AssignedSecret };
+    let is_password = matches!(name, Name::Password | Name::Pass);
+    let kind = if is_password { SecretKind::Password } else { SecretKind::AssignedSecret };
     good.then_some(Secret { kind, range })
 }
 
 /// The range of the value at `start`, and whether quotes stand around it.
-fn value(text: &str, start: usize) -> Option<(Range<usize>, bool)> {
+pub(super) fn value(text: &str, start: usize) -> Option<(Range<usize>, bool)> {
     let bytes = text.as_bytes();
     let escapes = usize::from(bytes.get(start) == Some(&b'\\'));
     match bytes.get(start + escapes)? {
@@ -266,7 +243,7 @@ fn value(text: &str, start: usize) -> Option<(Range<usize>, bool)> {
 }
 
 /// Whether a value is one in name only.
-fn stands_in(value: &str) -> bool {
+pub(super) fn stands_in(value: &str) -> bool {
     let lower = value.to_lowercase();
     let first = value.chars().next();
     value.len() < 4
@@ -280,7 +257,7 @@ fn stands_in(value: &str) -> bool {
 }
 
 /// Whether an unquoted value is an expression of a program.
-fn is_code(value: &str) -> bool {
+pub(super) fn is_code(value: &str) -> bool {
     let is_path =
         || value.contains('.') && value.chars().all(|c| c.is_ascii_alphabetic() || "._".contains(c));
     value.contains(['(', ')', '{', '}', '[', ']', '<', '>', '$'])
@@ -300,7 +277,7 @@ fn is_password(value: &str, quoted: bool, is_alone: bool) -> bool {
     !is_code(value) && (is_odd || is_alone)
 }
 
-fn is_key(value: &str, quoted: bool) -> bool {
+pub(super) fn is_key(value: &str, quoted: bool) -> bool {
     let is_random = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/_=.~-".contains(&byte));
     let least = if quoted { 12 } else { 16 };
     let is_name = !quoted && value.contains('.');

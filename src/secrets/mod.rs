@@ -7,6 +7,7 @@
 mod assigned;
 mod kind;
 mod prefixed;
+mod said;
 mod structured;
 #[cfg(test)]
 mod tests;
@@ -74,15 +75,19 @@ pub fn scan(text: &str) -> Vec<Secret> {
     let mut at = 0;
     while at < bytes.len() {
         let secret = match bytes[at] {
-            b'-' => structured::private_key(text, at).or_else(|| assigned::option(text, at)),
+            b'-' => structured::private_key(text, at)
+                .or_else(|| assigned::option(text, at))
+                .or_else(|| structured::user_option(text, at)),
             b':' if bytes[at..].starts_with(b"://") => structured::address_password(text, at),
-            b':' | b'=' => assigned::assigned(text, at),
+            b':' | b'=' => assigned::assigned(text, at).or_else(|| structured::bot_token(text, at)),
             byte if byte.is_ascii_alphanumeric() && begins_word(bytes, at) => {
-                prefixed::prefixed(text, at, &mut runs).or_else(|| assigned::said(text, at))
+                prefixed::prefixed(text, at, &mut runs).or_else(|| said::said(text, at))
             }
             _ => None,
         };
-        match secret {
+        // one that is told by its middle may begin in the one before
+        let before = found.last().map_or(0, |secret: &Secret| secret.range.end);
+        match secret.filter(|secret| secret.range.start >= before) {
             Some(secret) => {
                 // a secret is never empty, so this always goes on
                 at = secret.range.end.max(at + 1);

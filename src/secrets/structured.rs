@@ -44,6 +44,39 @@ pub(super) fn private_key(text: &str, at: usize) -> Option<Secret> {
     (end > body).then_some(Secret { kind: SecretKind::PrivateKey, range: at..end })
 }
 
+/// The token of a Telegram bot, whose `:` is at `at`: a number before it, 35 characters behind.
+pub(super) fn bot_token(text: &str, at: usize) -> Option<Secret> {
+    const LENGTH: usize = 35;
+    let bytes = text.as_bytes();
+    let n_digits = bytes[..at].iter().rev().take(11).take_while(|byte| byte.is_ascii_digit()).count();
+    let is_key = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let length = bytes[at + 1..].iter().take(LENGTH + 1).take_while(is_key).count();
+    let is_token = (8..=10).contains(&n_digits) && length == LENGTH && bytes[at + 1..].starts_with(b"AA");
+    is_token.then(|| Secret { kind: SecretKind::ApiKey, range: at - n_digits..at + 1 + LENGTH })
+}
+
+/// The password that `-u name:password` or `--user name:password` gives, the `-` of which is at `at`.
+pub(super) fn user_option(text: &str, at: usize) -> Option<Secret> {
+    let bytes = text.as_bytes();
+    if at > 0 && !bytes[at - 1].is_ascii_whitespace() {
+        return None;
+    }
+    let option = ["-u ", "--user "].into_iter().find(|option| text[at..].starts_with(option))?;
+    let start = at + option.len();
+    let start = start + bytes[start..].iter().take(1).filter(|byte| matches!(byte, b'"' | b'\'')).count();
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b'/');
+    let length = bytes[start..].iter().take(MAX_USER_INFO).take_while(|byte| !ends(byte)).count();
+    let colon = bytes[start..start + length].iter().position(|byte| *byte == b':')?;
+    let range = start + colon + 1..start + length;
+    // `docker run -u 1000:1000` names a group
+    let value = text.get(range.clone())?;
+    let is_password = value.len() >= 4
+        && !value.starts_with(['$', '{', '<', '*', '['])
+        && value.chars().any(|c| !c.is_ascii_digit())
+        && (super::is_mixed(value.as_bytes()) || !value.chars().all(|c| c.is_ascii_lowercase()));
+    is_password.then_some(Secret { kind: SecretKind::Password, range })
+}
+
 /// The password of an address whose "://" is at `at`.
 pub(super) fn address_password(text: &str, at: usize) -> Option<Secret> {
     let start = at + "://".len();

@@ -91,6 +91,13 @@ fn what_is_called_a_password_and_looks_like_one_is_one() {
     check("api_key: «0123456789abcdef0123456789abcdef»");
     check("aws_secret_access_key = «wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY»");
     check("https://h/x?token=«abcdef0123456789»&page=2");
+    check(
+        "curl -u ana:«hunter2» h; curl --user 'ana:«S3cret»' h; docker run -u 1000:1000 x; chown -u ana:staff f",
+    );
+    check("pass: «hunter2»\nSMTP_PASS=«hunter2» smtpPass: \"«hunter2»\"");
+    let bot = format!("123456789:{}", "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1");
+    check(&format!("bot «{bot}», at 123456789:AAshort"));
+    check(&format!("«{}-123456789»:{}", key("sk-proj-", 30), &bot[10..]));
     check("mysql --password «hunter2» -u ana; tool --token «abcdef0123456789abcd»");
 }
 
@@ -98,12 +105,16 @@ fn what_is_called_a_password_and_looks_like_one_is_one() {
 fn a_sentence_may_tell_a_password() {
     check("My password is «hunter2»!");
     check("The password for the guest wifi is «abacaxi7», ask Ana.");
+    check("Senha do wifi: «abacaxi123»\nmeu token é «a1B2c3D4e5F6g7H8i9J0».");
+    check("The API key for maps is «a1B2c3D4e5F6g7H8i9J0», keep it.");
     check("minha senha é «Abacaxi7». A senha do banco era \"«trocada»\".");
     for text in [
         "The password is base64 encoded and sha256-hashed.",
         "my password is wrong, the passwords are 8 characters long",
         "Password was reset. Version v2024a is out, and that is x86_64.",
         "a senha é obrigatória; a senha do usuário é pedida em 2h30min",
+        "the token is used 12 times, the API key is in vault-12, a chave é 9fceb02d",
+        "password for the router: ask Ana; token of type: bearer1",
         "the password is stored in a vault1, passwordless is a1b2c3d4",
         "password is",
         "password for",
@@ -129,6 +140,7 @@ fn programs_and_prose_may_speak_of_passwords() {
         "I forgot my password: what now?",
         "secret: it is a surprise",
         "token = \"\"",
+        "pass: 1234 tests, bypass: yes12, compass=north1 tests: pass=12",
         "max_tokens = 4096, next_token = \"abcdef0123456789abcd\"",
         "PASSWORD=$DB_PASSWORD",
         "password=<your password>",
@@ -210,6 +222,47 @@ fn plain() -> impl Strategy<Value = String> {
     "([A-Za-zçãé0-9 ,.:;=\"'\\n/@+_-]{0,30}|password|token|secret|://|Bearer |--|\\[masked:)"
 }
 
+/// What secrets are made of.
+fn piece() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "password",
+        "senha",
+        "token",
+        "the API key",
+        "pass",
+        " is ",
+        " é ",
+        " for ana ",
+        ": ",
+        "=",
+        ":",
+        "\"",
+        "'",
+        " ",
+        "\n",
+        "--token ",
+        "-u ",
+        "ana:",
+        "hunter2",
+        "Abacaxi7",
+        "a1B2c3D4e5F6g7H8i9J0",
+        "sk-",
+        "sk-proj-",
+        "ghp_",
+        "Bearer ",
+        "eyJhbGciOiJI.",
+        "://",
+        "@",
+        "-",
+        "12345678",
+        "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1",
+        "[masked:password]",
+        "\\",
+        "é",
+        "-----BEGIN PRIVATE KEY-----",
+    ])
+}
+
 proptest! {
     #[test]
     fn what_is_masked_stays_masked(parts in prop::collection::vec(plain(), 0..12), keys in 0usize..3) {
@@ -234,6 +287,15 @@ proptest! {
         let id = uuid::Uuid::from_u128(n);
         let text = format!("![x](data:image/png;base64,{base64}) commit {hex} id {id} file {id}.json\n{hex}");
         prop_assert_eq!(scan(&text), vec![]);
+    }
+
+    #[test]
+    fn pieces_of_secrets_in_any_order_are_apart_and_stay_masked(pieces in prop::collection::vec(piece(), 0..9)) {
+        let text = pieces.concat();
+        let found = scan(&text);
+        prop_assert!(found.windows(2).all(|pair| pair[0].range.end <= pair[1].range.start), "{text}: {found:?}");
+        let masked = mask(&mask(&text).0).0.into_owned();
+        prop_assert_eq!(&masked, &mask(&masked).0, "{}", text);
     }
 
     #[test]
