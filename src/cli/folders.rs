@@ -48,7 +48,7 @@ pub enum Action {
         /// Its path
         #[arg(value_name = "PATH")]
         path: String,
-        /// Delete the conversations in it and below it too
+        /// Move the conversations in it and below it into the trash too
         #[arg(long)]
         contents: bool,
         /// Do not ask before deleting conversations
@@ -68,7 +68,7 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
                     client.call::<FolderList>(&NameList { limit: Some(limit), cursor }).await
                 })
                 .await?;
-            list::show(&page, context, |folder, _| {
+            list::show_or(&page, context.words.no_folders, context, |folder, _| {
                 let count = paint(style::DIM, folder.conversations);
                 format!("{}  {count}\n", paint(style::TITLE, clean::line(&folder.path)))
             })?;

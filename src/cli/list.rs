@@ -59,7 +59,11 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
             client.call::<ConversationList>(&params).await
         })
         .await?;
-    show(&page, context, |conversation, context| {
+    let nothing = match filter == ConversationFilter::default() {
+        true => context.words.nothing_stored,
+        false => context.words.nothing_found,
+    };
+    show_or(&page, nothing, context, |conversation, context| {
         conversation_line(conversation, context.words, &context.zone, context.out.width)
     })?;
     Ok(Ended::Well)
@@ -114,11 +118,21 @@ pub fn show<T: Serialize>(
     context: &mut Context,
     row: impl Fn(&T, &Context) -> String,
 ) -> Result<(), Failure> {
+    show_or(page, context.words.nothing_stored, context, row)
+}
+
+/// The same, with what is said of an empty page.
+pub fn show_or<T: Serialize>(
+    page: &Page<T>,
+    nothing: &str,
+    context: &mut Context,
+    row: impl Fn(&T, &Context) -> String,
+) -> Result<(), Failure> {
     if context.out.json {
         return context.out.document(page);
     }
     if page.items.is_empty() {
-        context.out.note(context.words.nothing_stored);
+        context.out.note(nothing);
         return Ok(());
     }
     let text: String = page.items.iter().map(|item| row(item, context)).collect();
@@ -145,14 +159,7 @@ fn conversation_line(
             .as_deref()
             .map(|project| clean::line(project.trim_end_matches('/').rsplit('/').next().unwrap_or(project))),
     );
-    about.extend(conversation.folder.as_deref().map(clean::line));
-    about.extend(conversation.tags.iter().map(|tag| format!("#{}", clean::line(tag))));
-    let marks = [
-        (conversation.pinned, words.pinned),
-        (conversation.archived, words.archived),
-        (conversation.private, words.private),
-    ];
-    about.extend(marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, word)| word.to_owned()));
+    about.extend(order(conversation, words));
     let about = about.join(" · ");
     let title = source::title_or(conversation.title.as_deref(), words);
     let title = match width {
@@ -167,6 +174,19 @@ fn conversation_line(
         paint(style::TITLE, title),
         paint(style::DIM, about)
     )
+}
+
+/// Its folder, its tags, and whether it is pinned, archived or private.
+pub fn order(conversation: &Conversation, words: &Words) -> Vec<String> {
+    let folder = conversation.folder.as_deref().map(clean::line);
+    let tags = conversation.tags.iter().map(|tag| format!("#{}", clean::line(tag)));
+    let marks = [
+        (conversation.pinned, words.pinned),
+        (conversation.archived, words.archived),
+        (conversation.private, words.private),
+    ];
+    let marks = marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, word)| word.to_owned());
+    folder.into_iter().chain(tags).chain(marks).collect()
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ mod suggest;
 mod tags;
 mod text;
 mod trash;
+mod tree;
 mod when;
 
 use std::ffi::OsString;

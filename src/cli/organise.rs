@@ -60,7 +60,7 @@ pub struct Args {
     /// Rename; one conversation only
     #[arg(long, conflicts_with = "matching")]
     pub title: Option<String>,
-    /// Delete all that fit, with their messages
+    /// Move all that fit into the trash, with their messages
     #[arg(long, requires = "matching", conflicts_with_all = ["pin", "unpin", "archive", "unarchive", "private",
           "public", "folder", "no_folder", "tag", "untag"])]
     pub delete: bool,

@@ -7,11 +7,13 @@ use uuid::Uuid;
 use super::clean;
 use super::context::Context;
 use super::exit::{Ended, Run};
+use super::list;
 use super::memories::memory_text;
 use super::paging::HowMany;
 use super::source;
 use super::style::{self, paint};
 use super::text;
+use super::tree;
 use super::when;
 use crate::api::Patch;
 use crate::api::conversation::{ConversationId as GetConversation, ConversationList as List};
@@ -60,7 +62,7 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
     };
     match named {
         Named::Conversation(conversation) => show_conversation(&client, &conversation, which, context).await,
-        Named::Message(message) => show_one(&message, message_text(&message, context), context),
+        Named::Message(message) => show_one(&message, message_text(&message, None, &[], context), context),
         Named::Memory(memory) => {
             let text = memory_text(&memory, &context.zone, context.out.wrap_width());
             show_one(&memory, text, context)
@@ -151,28 +153,41 @@ async fn show_conversation(
         return Ok(Ended::Well);
     }
     let title = source::title_or(conversation.title.as_deref(), context.words);
-    let mut text = format!("{}\n", paint(style::TITLE, title));
+    let notes = match which {
+        Branches::Head => Vec::new(),
+        Branches::All => tree::notes(&messages, conversation.head_message_id, context.words),
+    };
+    let is_branched = notes.iter().any(|notes| !notes.is_empty());
+    let mut shown = format!("{}\n", paint(style::TITLE, title));
     let mut known = vec![when::minute(conversation.created_at, &context.zone)];
     known.extend(conversation.client.as_ref().map(|client| clean::line(&client.name)));
     known.extend(conversation.project.as_deref().map(clean::line));
+    known.extend(list::order(conversation, context.words));
+    let copied = conversation.copied_from.map(|from| from.conversation_id);
+    known.extend(copied.map(|id| text::fill(context.words.copy_of, &[&id])));
     known.push(format!("({})", conversation.id));
-    text.push_str(&format!("{}\n", paint(style::DIM, known.join(" · "))));
-    for message in &messages {
-        text.push('\n');
-        text.push_str(&message_text(message, context));
+    shown.push_str(&format!("{}\n", paint(style::DIM, known.join(" · "))));
+    for (place, message) in messages.iter().enumerate() {
+        shown.push('\n');
+        let number = is_branched.then_some(place + 1);
+        let notes = notes.get(place).map(Vec::as_slice).unwrap_or_default();
+        shown.push_str(&message_text(message, number, notes, context));
     }
     if elsewhere > 0 {
         let hint = text::fill(context.words.other_branches, &[&elsewhere]);
-        text.push_str(&format!("\n{}\n", paint(style::DIM, hint)));
+        shown.push_str(&format!("\n{}\n", paint(style::DIM, hint)));
     }
-    context.out.page(&text)?;
+    context.out.page(&shown)?;
     Ok(Ended::Well)
 }
 
-fn message_text(message: &Message, context: &Context) -> String {
+/// A message, with its number among others and what is said about its place.
+fn message_text(message: &Message, number: Option<usize>, notes: &[String], context: &Context) -> String {
     let speaker = message.author.as_deref().map_or(message.role.name().to_owned(), clean::line);
+    let speaker = number.map_or(speaker.clone(), |number| format!("{number}. {speaker}"));
     let mut about = vec![when::minute(message.created_at, &context.zone)];
     about.extend(message.model.as_deref().map(clean::line));
+    about.extend_from_slice(notes);
     about.push(format!("({})", message.id));
     let mut text = format!("{}  {}\n", paint(style::NAME, speaker), paint(style::DIM, about.join(" · ")));
     let content = clean::block(message.content.trim_end());

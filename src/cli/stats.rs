@@ -12,6 +12,9 @@ use crate::model::Timestamp;
 /// Columns of the longest bar.
 const BAR_COLUMNS: u64 = 40;
 
+/// Columns of the longest name.
+const NAME_COLUMNS: usize = 40;
+
 /// What `nosso stats` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -62,19 +65,20 @@ fn report(usage: &UsageStats) -> String {
             continue;
         }
         text.push_str(&format!("\n{}\n", paint(style::TITLE, title)));
+        let width = list.iter().map(|of| clean::line(&of.name).chars().count()).max().unwrap_or(0);
         for of in list {
             let bar = if title == "days" { (of.counts.messages * BAR_COLUMNS).div_ceil(most) } else { 0 };
-            text.push_str(&line(of, bar as usize));
+            text.push_str(&line(of, width.clamp(10, NAME_COLUMNS), bar as usize));
         }
     }
     text
 }
 
-fn line(of: &UsageOf, bar: usize) -> String {
-    let name = if of.name.is_empty() { "–".to_owned() } else { clean::line(&of.name) };
+fn line(of: &UsageOf, width: usize, bar: usize) -> String {
+    let name = if of.name.is_empty() { "–".to_owned() } else { style::cut(&clean::line(&of.name), width) };
     let bar = if bar > 0 { format!("  {}", paint(style::NAME, "▆".repeat(bar))) } else { String::new() };
     let words = paint(style::DIM, format!("{} words", of.counts.words));
-    format!("{name:<24} {:>8}  {words}{bar}\n", of.counts.messages)
+    format!("{name:<width$} {:>8}  {words}{bar}\n", of.counts.messages)
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
         .how_many
         .collect(async |limit, cursor| client.call::<TagList>(&NameList { limit: Some(limit), cursor }).await)
         .await?;
-    list::show(&page, context, |tag, _| {
+    list::show_or(&page, context.words.no_tags, context, |tag, _| {
         let count = paint(style::DIM, tag.conversations);
         format!("{}  {count}\n", paint(style::TITLE, clean::line(&tag.name)))
     })?;

@@ -38,7 +38,7 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
         .how_many
         .collect(async |limit, cursor| client.call::<TrashList>(&Params { limit: Some(limit), cursor }).await)
         .await?;
-    list::show(&page, context, |trashed, context| {
+    list::show_or(&page, context.words.no_trash, context, |trashed, context| {
         let until = trashed.kept_until.map(|time| when::day(time, &context.zone));
         let until = until.map(|day| text::fill(context.words.kept_until, &[&day])).unwrap_or_default();
         format!(

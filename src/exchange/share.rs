@@ -41,16 +41,19 @@ impl Shared {
     /// The next message.
     pub fn message(&mut self, message: &Message) -> String {
         let place = self.places.len() as u64 + 1;
+        // said only where it is not the one before
         let answers = message.parent_id.filter(|_| message.parent_id != self.last);
         let answers = answers.and_then(|parent| self.places.get(&parent)).copied();
+        let begins = if message.parent_id.is_none() && place > 1 { " · begins anew" } else { "" };
         self.places.insert(message.id, place);
         self.last = Some(message.id);
         let speaker = message.author.clone().unwrap_or_else(|| message.role.name().to_owned());
         let about = about([Some(minute(message.created_at)), message.model.clone(), None]);
         match self.format {
             ShareFormat::Html => {
-                let answers = answers
-                    .map_or(String::new(), |place| format!(" · <a href=\"#m{place}\">answers {place}</a>"));
+                let answers = answers.map_or(begins.to_owned(), |place| {
+                    format!(" · <a href=\"#m{place}\">answers {place}</a>")
+                });
                 format!(
                     "<article id=\"m{place}\" class=\"{}\">\n<h2>{place}. {} <small>{}{answers}</small></h2>\n{}</article>\n",
                     message.role.name(),
@@ -60,7 +63,7 @@ impl Shared {
                 )
             }
             ShareFormat::Markdown => {
-                let answers = answers.map_or(String::new(), |place| format!(" · answers {place}"));
+                let answers = answers.map_or(begins.to_owned(), |place| format!(" · answers {place}"));
                 format!(
                     "\n## {place}. {} · {}{answers}\n\n{}",
                     markdown_line(&speaker),
@@ -236,10 +239,15 @@ mod tests {
 
     #[test]
     fn branches_say_what_they_answer() {
-        let messages = [message(1, None, "q"), message(2, Some(1), "a"), message(3, Some(1), "b")];
+        let messages = [
+            message(1, None, "q"),
+            message(2, Some(1), "a"),
+            message(3, Some(1), "b"),
+            message(4, None, "c"),
+        ];
         assert!(file(ShareFormat::Html, "t", &messages).contains("<a href=\"#m1\">answers 1</a>"));
         let text = file(ShareFormat::Markdown, "t", &messages);
-        assert_eq!(text.matches("answers").count(), 1, "{text}");
+        assert_eq!((text.matches("answers").count(), text.matches("begins anew").count()), (1, 1), "{text}");
     }
 
     #[test]

@@ -13,8 +13,9 @@ impl Memory {
             let Typed { words, tags, folder, pinned, archived, project, client, since, until } =
                 Typed::of(&params.query);
             if words.trim().is_empty() && !params.query.trim().is_empty() {
-                return Err(Error::invalid("the query holds prefixes only")
-                    .hint("add words to search with, or list conversations with conversation.list"));
+                return Err(Error::invalid("the query holds prefixes only").hint(
+                    "add words to search with; a list takes prefixes alone (conversation.list, nosso list)",
+                ));
             }
             params.query = words;
             let filter = &mut params.filter;

@@ -57,7 +57,7 @@ pub struct Conversation {
     pub message_count: u64,
     /// When it began.
     pub created_at: Timestamp,
-    /// When it or one of its messages last changed.
+    /// When something was last said or changed in it. Naming it and putting it in order does not count.
     pub updated_at: Timestamp,
     /// The client's own data.
     #[serde(default, skip_serializing_if = "Option::is_none")]

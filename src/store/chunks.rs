@@ -3,8 +3,6 @@
 //! Inserting a chunk queues its embedding and deleting it queues the removal of its vector; the triggers of the
 //! schema see to both, so that no path can forget it.
 
-use std::collections::HashSet;
-
 use rusqlite::{Connection, params};
 
 use super::filter::{self, Prepared};
@@ -137,16 +135,18 @@ pub(super) const CHUNKS_OF_MEMORY: &str =
 /// is what keeps this quick.
 fn but_private(db: &Connection, seen_from: Option<ConversationId>) -> Result<Option<Vec<u32>>> {
     let own = seen_from.map(|id| *id.as_bytes());
-    let private: HashSet<u32> = db
+    let mut private: Vec<u32> = db
         .prepare_cached(PRIVATE)?
         .query_map([own.as_ref().map(<[u8; 16]>::as_slice)], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     if private.is_empty() {
         return Ok(None);
     }
+    private.sort_unstable();
     let last: Option<u32> =
         db.prepare_cached("SELECT max(id) FROM chunk")?.query_row([], |row| row.get(0))?;
-    Ok(Some((1..=last.unwrap_or(0)).filter(|id| !private.contains(id)).collect()))
+    let mut left_out = private.into_iter().peekable();
+    Ok(Some((1..=last.unwrap_or(0)).filter(|id| left_out.next_if_eq(id).is_none()).collect()))
 }
 
 /// The chunks of private conversations but one.

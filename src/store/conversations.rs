@@ -10,7 +10,7 @@ use super::{Store, append, names, organise};
 use crate::api::Patch;
 use crate::api::conversation::ConversationUpdate;
 use crate::error::{Error, Result};
-use crate::model::{ClientRef, Conversation, ConversationId, Metadata, Timestamp};
+use crate::model::{ClientRef, Conversation, ConversationId, Metadata};
 
 impl Store {
     /// Begins a conversation; one that has this id already is answered as it is.
@@ -37,7 +37,8 @@ impl Store {
         self.read(READ_DEADLINE, move |db| get(db, id)).await
     }
 
-    /// Changes what the update names. A head must be a message of the conversation.
+    /// Changes what the update names; no name or other order makes it a later one. A head must be a message of the
+    /// conversation.
     pub async fn update_conversation(&self, update: ConversationUpdate) -> Result<Conversation> {
         self.write(move |db| {
             let ConversationUpdate { id, title, project, model, head_message_id, metadata } = update;
@@ -58,16 +59,14 @@ impl Store {
             let project = names::project(db, project.apply(old.project).as_deref())?;
             let metadata: Option<Metadata> = metadata.apply(old.metadata);
             db.prepare_cached(
-                "UPDATE conversation SET title = ?2, project_id = ?3, model = ?4, metadata = ?5, updated_at = ?6
-                 WHERE id = ?1",
+                "UPDATE conversation SET title = ?2, project_id = ?3, model = ?4, metadata = ?5 WHERE id = ?1",
             )?
             .execute(params![
                 number,
                 title.apply(old.title),
                 project,
                 model.apply(old.model),
-                to_json(metadata.as_ref())?,
-                Timestamp::now().as_millis()
+                to_json(metadata.as_ref())?
             ])?;
             get(db, id)
         })

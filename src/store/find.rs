@@ -43,7 +43,8 @@ pub struct Matched {
 
 impl Store {
     /// Conversations whose title, or one of whose messages, holds the words of `filter.query`: titles first, the last
-    /// changed first. Messages of private ones are not looked at.
+    /// changed first; where more messages fit than asked for, those of the conversations that were stored last. Messages
+    /// of private ones are not looked at.
     pub async fn find_conversations(&self, filter: ConversationFilter, limit: usize) -> Result<Vec<Matched>> {
         let private = self.private();
         self.read(READ_DEADLINE, move |db| {
@@ -63,6 +64,7 @@ impl Store {
                 messages.iter().map(|(conversation, _)| *conversation).filter(|id| !known.contains(id)),
             );
             numbers.truncate(limit);
+            let n_titles = known.len();
             let mut matched = Vec::with_capacity(numbers.len());
             for number in numbers {
                 let message = messages.iter().find(|(conversation, _)| *conversation == number);
@@ -71,6 +73,7 @@ impl Store {
                     message: message.map(|(_, message)| text(db, *message)).transpose()?,
                 });
             }
+            matched[n_titles..].sort_by_key(|one: &Matched| std::cmp::Reverse(one.conversation.updated_at));
             Ok(matched)
         })
         .await

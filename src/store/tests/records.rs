@@ -82,7 +82,7 @@ async fn a_conversation_is_stored_once_and_changed_by_member() {
     let changed = store.update_conversation(update).await.unwrap();
     assert_eq!((changed.title.as_deref(), changed.project.as_deref()), (None, Some("work")));
     assert_eq!(changed.metadata, made.record.metadata);
-    assert!(changed.updated_at > made.record.updated_at);
+    assert_eq!(changed.updated_at, made.record.updated_at, "another name makes it no later one");
     assert_eq!(store.conversation(id).await.unwrap(), changed);
     assert_eq!(store.conversation(ConversationId::new()).await.unwrap_err().kind(), Kind::NotFound);
 }
