@@ -8,6 +8,7 @@ mod embedding;
 mod forget;
 mod import;
 mod late;
+mod listing;
 mod memory;
 mod roundtrip;
 mod search;
@@ -26,6 +27,7 @@ const ALL: &[(&str, Section)] = &[
     ("import", import::run),
     ("startup", startup::run),
     ("forget", forget::run),
+    ("listing", listing::run),
     ("embedding", embedding::run),
     ("memory", memory::run),
     ("vectors", vectors::run),
