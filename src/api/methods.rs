@@ -39,6 +39,10 @@ use super::system::{
 };
 use super::trash::{TrashList as ListTrash, TrashRestore as RestoreTrash, TrashRestored, Trashed};
 use super::tree::{CloneWhole, Fork, MessageEdit as EditMessage, SetHead};
+use super::watch::{
+    Watch as WatchedFolder, WatchAdd as AddWatch, WatchList as ListOfWatches, WatchRemove as RemoveWatch,
+    WatchRemoved,
+};
 use super::{Deleted, Page, Stored};
 use crate::model::{Conversation, Memory, Message, Summary};
 
@@ -192,6 +196,14 @@ super::method::methods! {
         BackupList = "backup.list": Empty => ListedBackups;
         /// Checks a backup and puts it in the place of everything that is stored, which is kept aside as a backup.
         BackupRestore = "backup.restore": RestoreBackup => BackupRestored;
+
+        /// Captures the files of a folder from now on, while they change. Nothing is captured that was not added. Of a
+        /// file that was deleted here the captured text stays deleted.
+        WatchAdd = "watch.add": AddWatch => WatchedFolder;
+        /// The folders whose files are captured, and how that goes.
+        WatchList = "watch.list": Empty => ListOfWatches;
+        /// Captures a folder no longer. What was captured stays, unless `forget` says otherwise.
+        WatchRemove = "watch.remove": RemoveWatch => WatchRemoved;
     }
     streams {
         /// Like `chat.complete`, but the answer comes as it is written: `sources`, then `delta`s, then exactly

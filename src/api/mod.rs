@@ -26,6 +26,7 @@ pub mod stats;
 pub mod system;
 pub mod trash;
 pub mod tree;
+pub mod watch;
 
 pub use error_data::ErrorData;
 pub use method::{Described, Method, Stream};

@@ -115,6 +115,8 @@ pub enum Command {
     Backup(super::backup::Args),
     /// Check a backup and put it in the place of everything that is stored
     Restore(super::backup::RestoreArgs),
+    /// Capture the files of folders while they change: notes, and sessions of coding tools
+    Watch(super::watch::Args),
     /// How the daemon is
     Status(super::status::Args),
     /// Check the installation and say how to fix it
@@ -212,6 +214,10 @@ mod tests {
             "nosso show 0192d3a4-0000-7000-8000-000000000000",
             "nosso export --force out.ndjson",
             "nosso import -",
+            "nosso watch",
+            "nosso watch add notes --kind notes --project none",
+            "nosso watch add --kind codex",
+            "nosso watch remove notes --forget",
             "nosso jobs --state dead",
             "nosso jobs retry 1 2",
             "nosso index rebuild",
@@ -256,6 +262,8 @@ mod tests {
             ("nosso restore", MissingRequiredArgument),
             ("nosso export --trash --client a", ArgumentConflict),
             ("nosso import", MissingRequiredArgument),
+            ("nosso watch add --kind mail", ValueValidation),
+            ("nosso watch remove", MissingRequiredArgument),
             ("nosso jobs --state lost", InvalidValue),
             ("nosso list -n 0", ValueValidation),
             ("nosso organise --archive", MissingRequiredArgument),

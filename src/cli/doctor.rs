@@ -13,8 +13,9 @@ use super::settings;
 use super::style::{self, paint};
 use super::text;
 use super::when;
-use crate::api::methods::{BackupList, ModelList, SystemStatus};
+use crate::api::methods::{BackupList, ModelList, SystemStatus, WatchList};
 use crate::api::system::{Empty, SystemStatus as Status};
+use crate::api::watch::{Watch, WatchState};
 use crate::client::Client;
 use crate::error::Error;
 use crate::model::Timestamp;
@@ -84,6 +85,10 @@ pub async fn run(Args {}: Args, context: &mut Context) -> Run {
             }
             checks.push(backup_check(&client).await);
             checks.push(answers_check(&client).await);
+            let watched = watch_checks(&client).await;
+            // the daemon warns of them too
+            checks.retain(|check| !watched.iter().any(|other| other.message == check.message));
+            checks.extend(watched);
         }
     }
     report(&checks, context)
@@ -333,6 +338,33 @@ async fn answers_check(client: &Client) -> Check {
     }
 }
 
+/// One to each watched folder.
+async fn watch_checks(client: &Client) -> Vec<Check> {
+    let folders = match client.call::<WatchList>(&Empty {}).await {
+        Ok(list) => list.items,
+        Err(error) => return vec![of_error("watch.folders", &error)],
+    };
+    folders.iter().map(watch_check).collect()
+}
+
+fn watch_check(folder: &Watch) -> Check {
+    let id = "watch.folders";
+    let Watch { path, kind, state, problem, files, .. } = folder;
+    match (state, problem) {
+        (WatchState::Off, _) => {
+            warning(id, format!("{path} is not captured: capture.enabled is false"), "nosso config edit")
+        }
+        (WatchState::Missing, Some(problem)) => {
+            warning(id, problem, format!("bring it back, or: nosso watch remove {path}"))
+        }
+        (WatchState::Polling, Some(problem)) => {
+            warning(id, problem, "sudo sysctl fs.inotify.max_user_watches=1048576")
+        }
+        (_, Some(problem)) => warning(id, problem, "see `nosso watch list`"),
+        (_, None) => ok(id, format!("{path} ({kind}): {files} files")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,6 +406,25 @@ mod tests {
         let state = |days: i64| age_check(Some(now.plus_millis(-days * 86_400_000)), now).state;
         assert_eq!((state(0), state(29), state(31)), (State::Ok, State::Ok, State::Warning));
         assert_eq!(age_check(None, now).state, State::Warning);
+    }
+
+    #[test]
+    fn a_watched_folder_that_is_not_well_is_told_with_what_to_do() {
+        let check = |state: &str, problem: Option<&str>, expected: State| {
+            let folder = serde_json::from_value(serde_json::json!({
+                "path": "/n", "kind": "notes", "addedAt": "2024-03-14T00:00:00Z", "state": state, "problem": problem,
+                "files": 3, "waiting": 0, "skippedTotal": 0, "skipped": [],
+            }));
+            let found = watch_check(&folder.unwrap());
+            assert_eq!((found.state, found.fix.is_some()), (expected, expected != State::Ok), "{state}");
+        };
+        check("events", None, State::Ok);
+        check("starting", None, State::Ok);
+        check("polling", None, State::Ok);
+        check("polling", Some("no watches left"), State::Warning);
+        check("events", Some("cannot look into /n/x"), State::Warning);
+        check("missing", Some("it is not there"), State::Warning);
+        check("off", None, State::Warning);
     }
 
     #[test]

@@ -54,6 +54,7 @@ mod tags;
 mod text;
 mod trash;
 mod tree;
+mod watch;
 mod when;
 
 use std::ffi::OsString;
@@ -138,6 +139,7 @@ async fn call(command: Command, context: &mut Context) -> Run {
         Command::Eval(args) => eval::run(args, context).await,
         Command::Jobs(args) => jobs::run(args, context).await,
         Command::Index(args) => index::run(args, context).await,
+        Command::Watch(args) => watch::run(args, context).await,
         Command::Model(args) => model::run(args, context).await,
         Command::Serve(_)
         | Command::Completions(_)

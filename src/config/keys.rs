@@ -96,6 +96,9 @@ pub const KEYS: &[Key] = &[
     key("prompts.pt.extract", Expects::Template(&["today"]), AtOnce),
     key("prompts.pt.title", Expects::Template(&["characters"]), AtOnce),
     key("prompts.pt.tags", Expects::Template(&["tags"]), AtOnce),
+    key("capture.enabled", Expects::Switch, AtOnce),
+    key("capture.max_file_kib", Expects::Whole(1, 65536), AtOnce),
+    key("capture.polling", Expects::OneOf(&["auto", "always"]), AtOnce),
 ];
 
 const SECRET_MODES: &[&str] = &["mask", "report", "off"];

@@ -17,6 +17,7 @@ pub use file::set_key;
 pub use keys::{Applies, Expects, KEYS, Key};
 pub use load::{Flags, Loaded, Origin, load, socket_in_broken_file};
 pub use settings::{
-    Chat, ChatProvider, Config, Durability, Embed, Log, LogFormat, Recall, Rerank, Socket, Storage,
+    Capture, Chat, ChatProvider, Config, Durability, Embed, Log, LogFormat, Polling, Recall, Rerank, Socket,
+    Storage,
 };
 pub use tasks::{Extract, Memories, Prompts, SecretMode, Secrets, Templates};

@@ -30,6 +30,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// `[prompts]`
     pub prompts: Prompts,
+    /// `[capture]`
+    pub capture: Capture,
 }
 
 /// Where clients connect.
@@ -170,6 +172,35 @@ pub struct Rerank {
     pub path: Option<PathBuf>,
     /// Hits that it looks at.
     pub candidates: u32,
+}
+
+/// How the folders are captured that `nosso watch add` named.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Capture {
+    /// Whether anything is captured.
+    pub enabled: bool,
+    /// Kibibytes that a note may have; larger files are left out. Sessions may have any size.
+    pub max_file_kib: u64,
+    /// How changes are noticed.
+    pub polling: Polling,
+}
+
+/// How changes of files are noticed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Polling {
+    /// The system tells; where it cannot, the folder is looked at from time to time.
+    #[default]
+    Auto,
+    /// Folders are looked at from time to time: for network file systems, which tell nothing.
+    Always,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self { enabled: true, max_file_kib: 1024, polling: Polling::Auto }
+    }
 }
 
 impl Default for Log {

@@ -33,6 +33,7 @@ pub(super) struct Running {
     memory: Memory,
     server: Arc<rpc::Server>,
     worker: JoinHandle<()>,
+    capture: JoinHandle<()>,
     telling: JoinHandle<()>,
     config_file: watch::File,
     stop_calls: CancellationToken,
@@ -48,6 +49,7 @@ enum Event {
     Signal(Signal),
     ConfigFileChanged,
     WorkerEnded,
+    CaptureEnded,
 }
 
 impl Running {
@@ -70,6 +72,7 @@ impl Running {
         }
 
         let worker = tokio::spawn(worker::run(memory.clone(), stop_worker.clone()));
+        let capture = tokio::spawn(watch::capture::run(memory.clone(), stop_worker.clone()));
         let counted = Arc::new(OnceLock::<Weak<rpc::Server>>::new());
         let methods = rpc::methods::module(rpc::methods::Context {
             memory: memory.clone(),
@@ -97,6 +100,7 @@ impl Running {
             memory,
             server,
             worker,
+            capture,
             telling,
             config_file,
             stop_calls,
@@ -120,6 +124,7 @@ impl Running {
                 Event::Signal(Signal::Reload) => self.reload("SIGHUP").await,
                 Event::ConfigFileChanged => self.reload("the config file changed").await,
                 Event::WorkerEnded => return Err(Error::internal("the background worker ended")),
+                Event::CaptureEnded => return Err(Error::internal("the capture of folders ended")),
             }
         }
     }
@@ -129,6 +134,7 @@ impl Running {
             signal = signals.next() => Event::Signal(signal),
             () = self.config_file.changed() => Event::ConfigFileChanged,
             _ = &mut self.worker => Event::WorkerEnded,
+            _ = &mut self.capture => Event::CaptureEnded,
         }
     }
 
@@ -153,8 +159,18 @@ impl Running {
 
     /// Stops in order: no more calls, the running ones to their end, the worker, the store.
     pub(super) async fn stop(self, signals: Signals) {
-        let Self { systemd, memory, server, worker, telling, stop_calls, stop_worker, stop_telling, .. } =
-            self;
+        let Self {
+            systemd,
+            memory,
+            server,
+            worker,
+            capture,
+            telling,
+            stop_calls,
+            stop_worker,
+            stop_telling,
+            ..
+        } = self;
         let _second_signal = signals.end_at_once_on_the_next();
         systemd.stopping();
         stop_telling.cancel();
@@ -179,8 +195,14 @@ impl Running {
         }
         stop_worker.cancel();
         // one that ended by itself is why we stop, and must not be asked again
-        if !worker.is_finished() && tokio::time::timeout(STOP_WORKER_DEADLINE, worker).await.is_err() {
-            tracing::warn!("the worker did not end within {STOP_WORKER_DEADLINE:?}");
+        let all_ended = async {
+            for task in [worker, capture].into_iter().filter(|task| !task.is_finished()) {
+                // a panic of it was told by itself
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(STOP_WORKER_DEADLINE, all_ended).await.is_err() {
+            tracing::warn!("the background work did not end within {STOP_WORKER_DEADLINE:?}");
         }
         // it does nothing but wait for its stop
         let _ = telling.await;

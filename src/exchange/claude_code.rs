@@ -6,10 +6,12 @@ use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
+use super::convert::Growing;
+use super::follow::Retitled;
 use super::lines::{Line, lines};
-use super::told::{Ignored, Parent, Said, Told, count};
-use super::{Readout, blocks, convert, json};
-use crate::api::data::{ImportFormat, Refused};
+use super::told::{Parent, Said, Told, count};
+use super::{Readout, blocks, json};
+use crate::api::data::ImportFormat;
 use crate::error::Result;
 use crate::model::{Role, Timestamp};
 
@@ -28,26 +30,32 @@ pub(super) fn read_from(
         sessions.line(number, line, name);
         Ok(())
     })?;
-    for session in sessions.finished() {
-        each(session(now))?;
+    for session in &mut sessions.all {
+        let mut readout = session.records(now, Growing::whole);
+        // only one session's records are there at a time
+        readout.append(std::mem::take(&mut sessions.rest));
+        each(readout)?;
     }
-    Ok(())
+    // where no line is of any session
+    each(sessions.rest)
 }
 
+/// The sessions of a file, read line by line.
 #[derive(Default)]
-struct Sessions {
+pub(super) struct Sessions {
     all: Vec<Session>,
     by_id: HashMap<String, usize>,
-    /// What came before the first line that names a session.
-    refused: Vec<Refused>,
-    ignored: Ignored,
+    /// Titles that came before the first line that names a session.
     titles: Vec<(Rank, String)>,
-    mended: u64,
+    /// What is to be told of lines that are of no session.
+    rest: Readout,
 }
 
 struct Session {
-    told: Told,
+    growing: Growing,
     title: Option<(Rank, String)>,
+    /// Those that it had before.
+    former_titles: Vec<String>,
     /// Whether any line names a parent: in files of old versions none does.
     is_linked: bool,
     /// What the model thought since it last spoke: thoughts have lines of their own.
@@ -64,14 +72,33 @@ enum Rank {
 }
 
 impl Sessions {
-    fn line(&mut self, number: u64, line: Line<'_>, name: Option<&str>) {
+    /// The records of what was read since the last time.
+    pub fn records(&mut self, now: Timestamp) -> Readout {
+        let mut readout = std::mem::take(&mut self.rest);
+        for session in &mut self.all {
+            readout.append(session.records(now, Growing::records));
+        }
+        readout
+    }
+
+    /// Titles of a session that grew better while it was read, each with the ones before.
+    pub fn titles(&self) -> impl Iterator<Item = Retitled> {
+        self.all.iter().filter_map(|session| {
+            let conversation = session.growing.id()?;
+            let (_, title) = session.title.clone()?;
+            let former = session.former_titles.clone();
+            (!former.is_empty()).then_some(Retitled { conversation, title, former })
+        })
+    }
+
+    pub fn line(&mut self, number: u64, line: Line<'_>, name: Option<&str>) {
         let place = format!("line {number}");
         let Line::Whole(line) = line else {
             return self.refuse(place, format!("takes more than {MAX_LINE_BYTES} bytes"));
         };
         let members = match json::parse(line) {
             Ok((Value::Object(members), is_mended)) => {
-                self.mended += u64::from(is_mended);
+                self.rest.mended += u64::from(is_mended);
                 members
             }
             Ok(_) => return self.refuse(place, "is no object".into()),
@@ -87,18 +114,18 @@ impl Sessions {
             // system notes, snapshots of files, progress, and whatever the next version writes; those that have an
             // id may be what the next message answers
             other => {
-                count(&mut self.ignored, other);
+                count(&mut self.rest.ignored, other);
                 if let Some(id) = json::id(&members, &["uuid"]) {
                     let parent = parent(&members);
                     let session = self.session(&members, name);
-                    session.told.messages.push(Said::of(Vec::new()).named(Some(id)).after(parent));
+                    session.growing.told.messages.push(Said::of(Vec::new()).named(Some(id)).after(parent));
                 }
             }
         }
     }
 
     fn refuse(&mut self, place: String, reason: String) {
-        self.refused.push(Refused { place, reason });
+        self.rest.refuse(place, reason);
     }
 
     /// A title belongs to the session that is being read; a summary at the beginning of a file to the one that comes.
@@ -127,7 +154,7 @@ impl Sessions {
             if let Some(branch) = json::name(members, &["gitBranch"]) {
                 told.metadata.insert("gitBranch".into(), branch.into());
             }
-            let mut session = Session { told, title: None, is_linked: false, thinking: String::new() };
+            let mut session = Session::new(told);
             for (rank, title) in self.titles.drain(..) {
                 session.offer(rank, title);
             }
@@ -156,10 +183,10 @@ impl Sessions {
         let session = self.session(&members, name);
         session.is_linked |= is_linked;
         let Some(mut content) = content else {
-            session.told.messages.push(Said::of(Vec::new()).named(id).after(parent));
+            session.growing.told.messages.push(Said::of(Vec::new()).named(id).after(parent));
             return self.refuse(place, "has no message".into());
         };
-        content.unknown.iter().for_each(|kind| session.told.ignore(kind));
+        content.unknown.iter().for_each(|kind| session.growing.told.ignore(kind));
         for part in &mut content.parts {
             if role == Role::User && part.role == Role::User && (is_written || is_from_program(&part.text)) {
                 part.role = Role::System;
@@ -181,40 +208,29 @@ impl Sessions {
             let title = json::title_from(&question.text);
             title.into_iter().for_each(|title| session.offer(Rank::FirstQuestion, title));
         }
-        session.told.messages.push(said);
-    }
-
-    /// What makes the records of each session, so that only one session's records are there at a time.
-    fn finished(self) -> impl Iterator<Item = impl FnOnce(Timestamp) -> Readout> {
-        let Self { all, refused, ignored, mended, .. } = self;
-        let mut rest = Some((refused, ignored, mended));
-        let n = all.len();
-        let mut all = all.into_iter();
-        // at least one, for what belongs to no session
-        (0..n.max(1)).map(move |_| {
-            let session = all.next();
-            let rest = rest.take();
-            move |now: Timestamp| {
-                let mut readout = session.map(|session| session.records(now)).unwrap_or_default();
-                if let Some((refused, ignored, mended)) = rest {
-                    readout.refused.extend(refused);
-                    readout.append(Readout { ignored, mended, ..Readout::default() });
-                }
-                readout
-            }
-        })
+        session.growing.told.messages.push(said);
     }
 }
 
 impl Session {
+    fn new(told: Told) -> Self {
+        Self {
+            growing: Growing::new(told),
+            title: None,
+            former_titles: Vec::new(),
+            is_linked: false,
+            thinking: String::new(),
+        }
+    }
+
     /// Among titles of one rank the last counts; among questions the first.
     fn offer(&mut self, rank: Rank, title: String) {
         let is_better = match &self.title {
             Some((known, _)) => rank > *known || (rank == *known && rank != Rank::FirstQuestion),
             None => true,
         };
-        if is_better {
-            self.title = Some((rank, title));
+        if is_better && let Some((_, former)) = self.title.replace((rank, title)) {
+            self.former_titles.push(former);
         }
     }
 
@@ -229,14 +245,18 @@ impl Session {
         }
     }
 
-    fn records(self, now: Timestamp) -> Readout {
-        let Self { mut told, title, is_linked, .. } = self;
-        told.title = title.map(|(_, title)| title);
-        if !is_linked {
+    fn records(
+        &mut self,
+        now: Timestamp,
+        make: impl FnOnce(&mut Growing, &str, Timestamp) -> Readout,
+    ) -> Readout {
+        let told = &mut self.growing.told;
+        told.title = self.title.as_ref().map(|(_, title)| title.clone());
+        if !self.is_linked {
             // nothing is linked: then the order of the lines is all there is
             told.messages.iter_mut().for_each(|said| said.parent = Parent::Previous);
         }
-        convert::records(told, "", now)
+        make(&mut self.growing, "", now)
     }
 }
 

@@ -6,9 +6,10 @@ use std::io::BufRead;
 use serde_json::{Map, Value};
 
 use super::claude_code::MAX_LINE_BYTES;
+use super::convert::Growing;
 use super::lines::{Line, lines};
 use super::told::{Part, Said, Told};
-use super::{Readout, blocks, convert, json};
+use super::{Readout, blocks, json};
 use crate::api::data::{ImportFormat, Refused};
 use crate::error::Result;
 use crate::model::{Role, Timestamp};
@@ -20,36 +21,17 @@ pub(super) fn read_from(
     now: Timestamp,
     each: &mut dyn FnMut(Readout) -> Result<()>,
 ) -> Result<()> {
-    let mut session = Session {
-        told: Told::new(ImportFormat::Codex, None),
-        events: Vec::new(),
-        thinking: String::new(),
-        model: None,
-        mended: 0,
-    };
+    let mut session = Session::default();
     lines(reader, MAX_LINE_BYTES, |number, line| {
-        let read = match line {
-            Line::Whole(line) => json::parse(line),
-            Line::TooLong => Err(format!("takes more than {MAX_LINE_BYTES} bytes")),
-        };
-        let refused = match read {
-            Ok((Value::Object(members), is_mended)) => {
-                session.mended += u64::from(is_mended);
-                session.line(members)
-            }
-            Ok(_) => Err("is no object".into()),
-            Err(reason) => Err(reason),
-        };
-        if let Err(reason) = refused {
-            session.told.refused.push(Refused { place: format!("line {number}"), reason });
-        }
+        session.line(number, line);
         Ok(())
     })?;
-    each(session.records(name, now))
+    each(session.whole(name, now))
 }
 
-struct Session {
-    told: Told,
+/// A session, read line by line.
+pub(super) struct Session {
+    growing: Growing,
     /// What the events say.
     events: Vec<Said>,
     /// What the model thought since it last spoke.
@@ -59,8 +41,76 @@ struct Session {
     mended: u64,
 }
 
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            growing: Growing::new(Told::new(ImportFormat::Codex, None)),
+            events: Vec::new(),
+            thinking: String::new(),
+            model: None,
+            mended: 0,
+        }
+    }
+}
+
 impl Session {
-    fn line(&mut self, mut members: Map<String, Value>) -> Result<(), String> {
+    pub fn line(&mut self, number: u64, line: Line<'_>) {
+        let read = match line {
+            Line::Whole(line) => json::parse(line),
+            Line::TooLong => Err(format!("takes more than {MAX_LINE_BYTES} bytes")),
+        };
+        let refused = match read {
+            Ok((Value::Object(members), is_mended)) => {
+                self.mended += u64::from(is_mended);
+                self.record(members)
+            }
+            Ok(_) => Err("is no object".into()),
+            Err(reason) => Err(reason),
+        };
+        if let Err(reason) = refused {
+            self.growing.told.refused.push(Refused { place: format!("line {number}"), reason });
+        }
+    }
+
+    /// The records of what was read since the last time. Events are left aside: the items that they repeat may come
+    /// after them.
+    pub fn records(&mut self, name: Option<&str>, now: Timestamp) -> Readout {
+        self.make(name, now, Growing::records)
+    }
+
+    fn whole(mut self, name: Option<&str>, now: Timestamp) -> Readout {
+        let told = &mut self.growing.told;
+        if told.messages.iter().all(|said| said.parts.is_empty()) {
+            told.messages = std::mem::take(&mut self.events);
+        } else if !self.events.is_empty() {
+            *told.ignored.entry("event that repeats a message".into()).or_default() +=
+                self.events.len() as u64;
+        }
+        self.make(name, now, Growing::whole)
+    }
+
+    fn make(
+        &mut self,
+        name: Option<&str>,
+        now: Timestamp,
+        make: impl FnOnce(&mut Growing, &str, Timestamp) -> Readout,
+    ) -> Readout {
+        let told = &mut self.growing.told;
+        if !told.messages.is_empty() {
+            // the line that names the session comes before all messages
+            told.id = told.id.take().or(name.map(str::to_owned));
+        }
+        if told.title.is_none() {
+            let first =
+                told.messages.iter().flat_map(|said| &said.parts).find(|part| part.role == Role::User);
+            told.title = first.and_then(|question| json::title_from(&question.text));
+        }
+        let mut readout = make(&mut self.growing, "", now);
+        readout.mended += std::mem::take(&mut self.mended);
+        readout
+    }
+
+    fn record(&mut self, mut members: Map<String, Value>) -> Result<(), String> {
         let time = json::time(&members, &["timestamp"]);
         let kind = json::text(&members, &["type"]).unwrap_or_default().to_owned();
         let payload = json::take_object(&mut members, "payload");
@@ -73,13 +123,13 @@ impl Session {
             ("event_msg", Some(payload)) => self.event(&payload, time),
             ("compacted", Some(payload)) => {
                 let summary = json::text(&payload, &["message"]).unwrap_or_default();
-                self.told.messages.push(Said::of(vec![Part::noise(Role::Note, summary)]).at(time));
+                self.growing.told.messages.push(Said::of(vec![Part::noise(Role::Note, summary)]).at(time));
             }
             // files of the first versions have no envelope: the first line is the session, the others are items
             ("", None) if members.contains_key("id") && members.contains_key("timestamp") => {
                 self.meta(&members, time)
             }
-            ("", None) if members.contains_key("record_type") => self.told.ignore("state"),
+            ("", None) if members.contains_key("record_type") => self.growing.told.ignore("state"),
             ("", _) => return Err("has no type".into()),
             (
                 "message" | "reasoning" | "function_call" | "function_call_output" | "local_shell_call",
@@ -87,23 +137,23 @@ impl Session {
             ) => {
                 return self.item(members, time);
             }
-            (other, _) => self.told.ignore(other),
+            (other, _) => self.growing.told.ignore(other),
         }
         Ok(())
     }
 
     fn meta(&mut self, meta: &Map<String, Value>, time: Option<Timestamp>) {
-        if self.told.id.is_some() {
+        if self.growing.told.id.is_some() {
             // a session that goes on from another holds that one's lines too
-            return self.told.ignore("session_meta");
+            return self.growing.told.ignore("session_meta");
         }
-        self.told.id = json::id(meta, &["id", "session_id"]);
-        self.told.created = json::time(meta, &["timestamp"]).or(time);
-        self.told.project = json::name(meta, &["cwd"]);
-        self.told.version = json::name(meta, &["cli_version"]);
+        self.growing.told.id = json::id(meta, &["id", "session_id"]);
+        self.growing.told.created = json::time(meta, &["timestamp"]).or(time);
+        self.growing.told.project = json::name(meta, &["cwd"]);
+        self.growing.told.version = json::name(meta, &["cli_version"]);
         let branch = meta.get("git").and_then(|git| git.get("branch")?.as_str());
         if let Some(branch) = branch {
-            self.told.metadata.insert("gitBranch".into(), branch.into());
+            self.growing.told.metadata.insert("gitBranch".into(), branch.into());
         }
     }
 
@@ -142,7 +192,7 @@ impl Session {
             "" => return Err("is an item without a type".into()),
             other => {
                 let other = other.to_owned();
-                self.told.ignore(&other);
+                self.growing.told.ignore(&other);
                 return Ok(());
             }
         };
@@ -152,7 +202,7 @@ impl Session {
             said.model = self.model.clone();
             said.thinking(&std::mem::take(&mut self.thinking));
         }
-        self.told.messages.push(said);
+        self.growing.told.messages.push(said);
         Ok(())
     }
 
@@ -161,25 +211,10 @@ impl Session {
         let role = match kind {
             "user_message" => Role::User,
             "agent_message" => Role::Assistant,
-            other => return self.told.ignore(other),
+            other => return self.growing.told.ignore(other),
         };
         let text = json::text(event, &["message"]).unwrap_or_default();
         self.events.push(Said::of(vec![Part::said(role, text)]).at(time));
-    }
-
-    fn records(self, name: Option<&str>, now: Timestamp) -> Readout {
-        let Self { mut told, events, mended, .. } = self;
-        if told.messages.iter().all(|said| said.parts.is_empty()) {
-            told.messages = events;
-        } else if !events.is_empty() {
-            *told.ignored.entry("event that repeats a message".into()).or_default() += events.len() as u64;
-        }
-        told.id = told.id.or(name.map(str::to_owned));
-        let first = told.messages.iter().flat_map(|said| &said.parts).find(|part| part.role == Role::User);
-        told.title = first.and_then(|question| json::title_from(&question.text));
-        let mut readout = convert::records(told, "", now);
-        readout.mended += mended;
-        readout
     }
 }
 

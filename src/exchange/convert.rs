@@ -1,10 +1,10 @@
 //! Turns what another tool's history says into records, with ids that are the same each time it is read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
-use super::told::{Said, Told, count};
+use super::told::{Made, Said, Told, count};
 use super::tree::Tree;
 use super::{Readout, Record, json};
 use crate::api::data::{ImportFormat, Refused};
@@ -21,34 +21,42 @@ pub const SOURCE_ID: &str = "sourceId";
 /// A message that consists of several parts, or is longer than a message may be, becomes several, one answering the
 /// other. A conversation without messages is left out, unless it is of a plain history.
 pub(super) fn records(told: Told, place: &str, now: Timestamp) -> Readout {
-    let mut readout = Readout::default();
-    let mut making = Making {
-        id: conversation_id(&told),
-        format: told.format,
-        // a plain history says nothing about where it comes from
-        client: (told.format != ImportFormat::History).then(|| ClientRef {
-            name: told.format.name().into(),
-            version: json::shortened(told.version.as_deref().unwrap_or_default(), 100),
-        }),
-        messages: Vec::with_capacity(told.messages.len()),
-        used: HashSet::with_capacity(told.messages.len()),
-    };
-    readout.ignored = told.ignored;
-    readout.refused.extend(told.refused.into_iter().map(|refused| placed(place, refused)));
+    Growing::new(told).whole(place, now)
+}
 
-    let mut tree = Tree::new(told.messages, &mut readout);
-    let mut ends: HashMap<usize, MessageId> = HashMap::with_capacity(tree.said.len());
-    let mut head = None;
-    for (at, time) in tree.order(told.created.unwrap_or(now)) {
-        let parent = tree.parents[at].and_then(|parent| ends.get(&parent).copied());
-        let said = std::mem::replace(&mut tree.said[at], Said::of(Vec::new()));
-        let is_aside = said.is_aside;
-        let Some(end) = making.message(said, at, parent, time) else { continue };
-        ends.insert(at, end);
-        head = if is_aside { head } else { Some(end) };
+/// A conversation of which records are made while it is still being told.
+pub(super) struct Growing {
+    /// What it is told to be. Messages of which records were made are only links.
+    pub told: Told,
+    /// Made from the first messages.
+    id: Option<ConversationId>,
+    /// Messages before this one were there when records were made the last time.
+    fresh: usize,
+    n_made: u64,
+    used: HashSet<MessageId>,
+    head: Option<MessageId>,
+    model: Option<String>,
+    /// The times of the first and of the last message.
+    times: Option<(Timestamp, Timestamp)>,
+}
+
+impl Growing {
+    pub fn new(told: Told) -> Self {
+        let used = HashSet::with_capacity(told.messages.len());
+        Self { told, id: None, fresh: 0, n_made: 0, used, head: None, model: None, times: None }
     }
-    let Making { id, format, client, messages, .. } = making;
-    if messages.is_empty() && format != ImportFormat::History {
+
+    /// The conversation's id, once records were made.
+    pub fn id(&self) -> Option<ConversationId> {
+        self.id
+    }
+
+    /// The records of a conversation that is told to its end.
+    pub fn whole(&mut self, place: &str, now: Timestamp) -> Readout {
+        let mut readout = self.records(place, now);
+        if self.n_made > 0 || self.told.format == ImportFormat::History {
+            return readout;
+        }
         match readout.refused.is_empty() {
             true => count(&mut readout.ignored, "conversation without messages"),
             false => {
@@ -56,49 +64,104 @@ pub(super) fn records(told: Told, place: &str, now: Timestamp) -> Readout {
                 readout.refuse(place, "has no message that can be read");
             }
         }
-        return readout;
+        readout
     }
-    let named = told.current.and_then(|id| ends.get(&tree.find(&id)?).copied());
-    let times = || messages.iter().map(|message| message.created_at);
-    let created_at = told.created.or(times().min()).unwrap_or(now);
-    let mut metadata = told.metadata;
-    if format != ImportFormat::History {
-        metadata.insert(IMPORTED_FROM.into(), format.name().into());
-        note_id(&mut metadata, told.id.as_deref());
+
+    /// The records of what was told since the last time: the conversation as it is now and its new messages; none if
+    /// there are no new messages.
+    pub fn records(&mut self, place: &str, now: Timestamp) -> Readout {
+        let format = self.told.format;
+        let mut readout = Readout { ignored: std::mem::take(&mut self.told.ignored), ..Readout::default() };
+        let refused = std::mem::take(&mut self.told.refused);
+        readout.refused.extend(refused.into_iter().map(|refused| placed(place, refused)));
+        if self.told.messages.len() == self.fresh && (self.fresh > 0 || format != ImportFormat::History) {
+            return readout;
+        }
+        let id = *self.id.get_or_insert_with(|| conversation_id(&self.told));
+        let client = client(&self.told);
+        let mut making =
+            Making { id, format, client, n_before: self.n_made, messages: Vec::new(), used: &mut self.used };
+
+        let mut tree = Tree::new(std::mem::take(&mut self.told.messages), self.fresh, &mut readout);
+        for (at, time) in tree.order(self.told.created.unwrap_or(now)) {
+            let parent = tree.parents[at].and_then(|parent| tree.said[parent].made).map(|made| made.last);
+            let link = tree.said[at].link(time);
+            let said = std::mem::replace(&mut tree.said[at], link);
+            let (is_aside, fingerprint) = (said.is_aside, said.fingerprint());
+            let Some(last) = making.message(said, at, parent, time) else { continue };
+            tree.said[at].made = Some(Made { last, fingerprint });
+            self.head = if is_aside { self.head } else { Some(last) };
+        }
+        let messages = making.messages;
+        let named = self.told.current.as_deref().and_then(|id| tree.said[tree.find(id)?].made);
+        self.told.messages = tree.said;
+        self.fresh = self.told.messages.len();
+        if messages.is_empty() && format != ImportFormat::History {
+            return readout;
+        }
+        self.n_made += messages.len() as u64;
+        self.model = messages.iter().rev().find_map(|message| message.model.clone()).or(self.model.take());
+        let times =
+            messages.iter().map(|message| message.created_at).chain(self.times.map(|(first, _)| first));
+        let first = times.clone().min();
+        let last = times.chain(self.times.map(|(_, last)| last)).max();
+        self.times = first.zip(last);
+        let head = named.map(|made| made.last).or(self.head).or(messages.last().map(|message| message.id));
+        readout.records.push(Record::Conversation(self.conversation(id, head, now)));
+        readout.records.extend(messages.into_iter().map(Record::Message));
+        readout
     }
-    let conversation = Conversation {
-        id,
-        title: told.title,
-        project: told.project,
-        model: told.model.or_else(|| messages.iter().rev().find_map(|message| message.model.clone())),
-        client,
-        folder: told.folder,
-        tags: told.tags,
-        pinned: told.pinned,
-        archived: told.archived,
-        private: false,
-        copied_from: None,
-        head_message_id: named.or(head).or(messages.last().map(|message| message.id)),
-        message_count: messages.len() as u64,
-        created_at,
-        updated_at: told.updated.or(times().max()).unwrap_or(created_at).max(created_at),
-        metadata: json::fitting(metadata),
-    };
-    readout.records.push(Record::Conversation(conversation));
-    readout.records.extend(messages.into_iter().map(Record::Message));
-    readout
+
+    fn conversation(&self, id: ConversationId, head: Option<MessageId>, now: Timestamp) -> Conversation {
+        let told = &self.told;
+        let created_at = told.created.or(self.times.map(|(first, _)| first)).unwrap_or(now);
+        let updated_at =
+            told.updated.or(self.times.map(|(_, last)| last)).unwrap_or(created_at).max(created_at);
+        let mut metadata = told.metadata.clone();
+        if told.format != ImportFormat::History {
+            metadata.insert(IMPORTED_FROM.into(), told.format.name().into());
+            note_id(&mut metadata, told.id.as_deref());
+        }
+        Conversation {
+            id,
+            title: told.title.clone(),
+            project: told.project.clone(),
+            model: told.model.clone().or_else(|| self.model.clone()),
+            client: client(told),
+            folder: told.folder.clone(),
+            tags: told.tags.clone(),
+            pinned: told.pinned,
+            archived: told.archived,
+            private: false,
+            copied_from: None,
+            head_message_id: head,
+            message_count: self.n_made,
+            created_at,
+            updated_at,
+            metadata: json::fitting(metadata),
+        }
+    }
+}
+
+/// The tool that it is told to come from; a plain history says nothing about that.
+fn client(told: &Told) -> Option<ClientRef> {
+    let version = || json::shortened(told.version.as_deref().unwrap_or_default(), 100);
+    (told.format != ImportFormat::History)
+        .then(|| ClientRef { name: told.format.name().into(), version: version() })
 }
 
 /// The messages of a conversation that are made already.
-struct Making {
+struct Making<'a> {
     id: ConversationId,
     format: ImportFormat,
     client: Option<ClientRef>,
+    /// Messages that were made before.
+    n_before: u64,
     messages: Vec<Message>,
-    used: HashSet<MessageId>,
+    used: &'a mut HashSet<MessageId>,
 }
 
-impl Making {
+impl Making<'_> {
     /// Makes the messages of what was said at this place of the file; the last of them.
     fn message(
         &mut self,
@@ -137,7 +200,7 @@ impl Making {
                     id,
                     conversation_id: self.id,
                     parent_id: parent,
-                    seq: self.messages.len() as u64 + 1,
+                    seq: self.n_before + self.messages.len() as u64 + 1,
                     role: part.role,
                     author: said.author.clone(),
                     content,

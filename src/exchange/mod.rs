@@ -7,6 +7,7 @@
 mod fenced;
 pub mod history;
 pub mod lines;
+pub mod note;
 pub mod reading;
 pub mod record;
 pub mod share;
@@ -20,6 +21,7 @@ mod claude;
 mod claude_code;
 mod codex;
 mod convert;
+mod follow;
 mod gemini;
 mod json;
 mod librechat;
@@ -33,6 +35,7 @@ mod tree;
 mod walk;
 
 pub use convert::{IMPORTED_FROM, SOURCE_ID};
+pub use follow::{Follower, Retitled};
 pub use reading::{Source, read, read_from};
 pub use recognise::{recognise, recognise_tables};
 pub use record::Record;

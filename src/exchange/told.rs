@@ -1,11 +1,12 @@
 //! What another tool's history says, before it becomes records: every reader of a foreign format fills this.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
 use crate::api::data::{ImportFormat, Refused};
-use crate::model::{AnswerStatus, Metadata, Role, Timestamp, Usage};
+use crate::model::{AnswerStatus, MessageId, Metadata, Role, Timestamp, Usage};
 
 /// A conversation as another tool tells it.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +57,17 @@ pub(super) struct Said {
     pub metadata: Metadata,
     /// Whether it belongs to the branch that is shown if nothing names another.
     pub is_aside: bool,
+    /// What became of it, once its records are made. Its parts are gone then.
+    pub made: Option<Made>,
+}
+
+/// The end of a message that became records, for what answers it later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Made {
+    /// The last of its records.
+    pub last: MessageId,
+    /// What its parts were, in short.
+    pub fingerprint: u64,
 }
 
 /// Which message a message answers.
@@ -70,7 +82,7 @@ pub(super) enum Parent {
 }
 
 /// A part of a message. Each becomes a message of its own, in a chain; neighbours of one kind are one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Part {
     pub role: Role,
     pub text: String,
@@ -123,6 +135,30 @@ impl Said {
             usage: None,
             metadata: Metadata::new(),
             is_aside: false,
+            made: None,
+        }
+    }
+
+    /// What is left of it once its records are made: which message it answers, and its time.
+    pub fn link(&self, time: Timestamp) -> Self {
+        let (id, parent) = (self.id.clone(), self.parent.clone());
+        Self { is_aside: self.is_aside, ..Said::of(Vec::new()) }.named(id).after(parent).at(Some(time))
+    }
+
+    /// Whether it says something, or did before its records were made.
+    pub fn speaks(&self) -> bool {
+        !self.parts.is_empty() || self.made.is_some()
+    }
+
+    /// What its parts are, in short; good for this process only.
+    pub fn fingerprint(&self) -> u64 {
+        match self.made {
+            Some(made) => made.fingerprint,
+            None => {
+                let mut hasher = DefaultHasher::new();
+                self.parts.hash(&mut hasher);
+                hasher.finish()
+            }
         }
     }
 

@@ -20,13 +20,14 @@ pub(super) struct Tree {
 
 impl Tree {
     /// A parent that is missing is replaced by the message before, a cycle is cut at its first message, and one
-    /// that says nothing lets its children through to its parent.
-    pub fn new(mut said: Vec<Said>, readout: &mut Readout) -> Self {
+    /// that says nothing lets its children through to its parent. What was mended is counted from message `fresh` on:
+    /// those before were there the last time.
+    pub fn new(mut said: Vec<Said>, fresh: usize, readout: &mut Readout) -> Self {
         let mut by_id: HashMap<String, usize> = HashMap::with_capacity(said.len());
         for at in 0..said.len() {
             let Some(id) = &said[at].id else { continue };
             match by_id.get(id) {
-                Some(first) if said[*first].parts == said[at].parts && !said[at].parts.is_empty() => {
+                Some(first) if !said[at].parts.is_empty() && is_same(&said[*first], &said[at]) => {
                     count(&mut readout.ignored, "message that is there twice");
                     said[at].parts.clear();
                 }
@@ -38,13 +39,13 @@ impl Tree {
             Parent::Nobody => None,
             Parent::Previous => at.checked_sub(1),
             Parent::Of(id) => by_id.get(id).copied().or_else(|| {
-                readout.mended += 1;
+                readout.mended += u64::from(at >= fresh);
                 at.checked_sub(1)
             }),
         };
         let mut links: Vec<Option<usize>> = said.iter().enumerate().map(parent).collect();
-        readout.mended += cut_cycles(&mut links);
-        let visible = visible(&links, |at| !said[at].parts.is_empty());
+        readout.mended += cut_cycles(&mut links, fresh);
+        let visible = visible(&links, |at| said[at].speaks());
         let parents = links.iter().map(|parent| visible[(*parent)?]).collect();
         Self { said, parents, visible, by_id }
     }
@@ -54,16 +55,20 @@ impl Tree {
         self.visible[*self.by_id.get(id)?]
     }
 
-    /// The messages that say something, parents first, otherwise by time and then as in the file; each with its
-    /// time: its own, that of the message it answers, or `start`.
+    /// The messages of which no records are made yet and that say something, parents first, otherwise by time and then
+    /// as in the file; each with its time: its own, that of the message it answers, or `start`.
     pub fn order(&self, start: Timestamp) -> Vec<(usize, Timestamp)> {
         let time = |at: usize, inherited: Timestamp| self.said[at].time.unwrap_or(inherited);
         let mut children: Vec<Vec<usize>> = vec![Vec::new(); self.said.len()];
         let mut ready = BTreeSet::new();
-        for (at, one) in self.said.iter().enumerate().filter(|(_, one)| !one.parts.is_empty()) {
+        let speaking = |at: &usize| !self.said[*at].parts.is_empty();
+        for at in (0..self.said.len()).filter(speaking) {
             match self.parents[at] {
-                Some(parent) => children[parent].push(at),
-                None => drop(ready.insert((one.time.unwrap_or(start), at))),
+                Some(parent) if self.said[parent].made.is_none() => children[parent].push(at),
+                parent => {
+                    let before = parent.and_then(|parent| self.said[parent].time);
+                    ready.insert((time(at, before.unwrap_or(start)), at));
+                }
             }
         }
         let mut order = Vec::with_capacity(self.said.len());
@@ -75,8 +80,16 @@ impl Tree {
     }
 }
 
-/// Makes the first message of each cycle, in the order of the file, a beginning; how many there were.
-fn cut_cycles(links: &mut [Option<usize>]) -> u64 {
+/// Whether two messages of one id are one.
+fn is_same(first: &Said, second: &Said) -> bool {
+    match first.made {
+        Some(made) => made.fingerprint == second.fingerprint(),
+        None => first.parts == second.parts,
+    }
+}
+
+/// Makes the first message of each cycle, in the order of the file, a beginning; how many of them are `fresh`.
+fn cut_cycles(links: &mut [Option<usize>], fresh: usize) -> u64 {
     #[derive(Clone, Copy, PartialEq)]
     enum State {
         New,
@@ -97,7 +110,7 @@ fn cut_cycles(links: &mut [Option<usize>]) -> u64 {
             && let Some(first) = path.iter().skip_while(|at| **at != met).min()
         {
             links[*first] = None;
-            n_cycles += 1;
+            n_cycles += u64::from(*first >= fresh);
         }
         path.into_iter().for_each(|at| states[at] = State::Done);
     }
@@ -142,7 +155,7 @@ mod tests {
             let parent = parent.map_or(Parent::Nobody, |parent| Parent::Of(parent.to_string()));
             Said::of(vec![Part::said(Role::User, text)]).named(Some(at.to_string())).after(parent)
         });
-        (Tree::new(said.collect(), &mut readout), readout)
+        (Tree::new(said.collect(), 0, &mut readout), readout)
     }
 
     #[test]

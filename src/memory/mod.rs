@@ -6,6 +6,7 @@ mod apply;
 mod ask;
 mod asked;
 mod backup;
+mod capture;
 mod check;
 mod chunk;
 mod cite;
@@ -53,6 +54,7 @@ mod tokens;
 mod transfer;
 mod trash;
 mod tree;
+mod watches;
 pub mod when;
 mod window;
 mod wording;
@@ -70,6 +72,7 @@ use tokio_util::task::TaskTracker;
 
 pub use ask::Asking;
 pub use backup::restore_closed;
+pub use capture::{CapturedFile, Progress};
 pub use chunk::CHUNKER_VERSION;
 pub use events::{Actor, Events, Told};
 pub use tick::Outcome;
@@ -107,6 +110,7 @@ struct Inner {
     generations: Generations,
     reranker: rerank::Configured,
     events: Events,
+    captures: capture::Captures,
     running: retry::Running,
     /// Answers that are being written; they end, or are ended, before the store closes.
     tasks: TaskTracker,
@@ -156,6 +160,7 @@ impl Memory {
             llm: RwLock::new(llm),
             store,
             events: Events::new(),
+            captures: capture::Captures::default(),
             running: retry::Running::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -180,6 +185,7 @@ impl Memory {
         *self.0.llm.write().unwrap_or_else(PoisonError::into_inner) = llm;
         *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.clone());
         self.0.generations.settings_changed();
+        self.0.captures.change();
         self.wake();
         self.0.reflections.notify_one();
         Ok(())

@@ -43,7 +43,11 @@ impl Memory {
             counts,
             queue,
             legs: Legs { lexical: true, semantic: self.0.generations.leg().is_some() },
-            warnings: warnings(&embedding, &queue, &index, free_bytes(&self.0.paths.data)),
+            warnings: {
+                let mut all = warnings(&embedding, &queue, &index, free_bytes(&self.0.paths.data));
+                all.extend(self.0.captures.problems());
+                all
+            },
             index,
             embedding,
             chat: self.llm().status(),

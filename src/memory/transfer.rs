@@ -8,7 +8,7 @@ use crate::api::limits::{MAX_CONTENT_BYTES, MAX_MEMORY_BYTES};
 use crate::api::system::Counts;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::exchange::{self, Readout, Record};
-use crate::model::{self, Conversation, Message, Timestamp};
+use crate::model::{self, Conversation, ConversationId, Message, MessageId, Timestamp};
 use crate::store::{
     Ids, Known, RecordKind, RefusedRecord, RestoreBatch, RestoreMemory, RestoreMessage, Restored,
 };
@@ -23,6 +23,16 @@ impl Memory {
         let ImportParams { format, data, dry_run } = params;
         // reading and cutting take their time, and calls of others should not wait for it
         let read = blocking("read what is to be imported", move || read(format, &data)).await??;
+        let brought = self.bring_in(read, dry_run).await;
+        // what failed half-way has stored something too
+        if brought.as_ref().map_or(!dry_run, |brought| brought.has_added()) {
+            self.0.events.in_general(actor, Action::Imported);
+        }
+        Ok(brought?.result)
+    }
+
+    /// Stores what was read; what is stored already stays as it is.
+    pub(super) async fn bring_in(&self, read: Readout, dry_run: bool) -> Result<Brought> {
         let known = self.store().known(ids(&read.records)).await?;
         let guards = self.guards(&read.records).await?;
         let sorted = move || {
@@ -39,24 +49,40 @@ impl Memory {
             let n_known = batch.conversations.iter().filter(is_known).count() as u64;
             result.added.conversations -= n_known;
             result.existing.conversations += n_known;
-            return Ok(result);
+            return Ok(Brought { result, fresh: Vec::new() });
         }
         if batch == RestoreBatch::default() {
-            return Ok(result);
+            return Ok(Brought { result, fresh: Vec::new() });
         }
+        let ids = |one: &RestoreMessage| (one.message.conversation_id, one.message.id);
+        let mut fresh: Vec<_> = batch.messages.iter().map(ids).map(Some).collect();
         let restored = self.store().restore(batch).await;
-        // what failed half-way has stored something too
-        if restored.as_ref().map_or(true, |restored| restored.added != Counts::default()) {
-            self.0.events.in_general(actor, Action::Imported);
-            self.wake();
-        }
+        self.wake();
         let Restored { added, existing, refused } = restored.map_err(|error| error.while_doing("import"))?;
         for RefusedRecord { kind, index, reason } in refused {
+            if let (RecordKind::Message, Some(place)) = (kind, fresh.get_mut(index)) {
+                *place = None;
+            }
             result.refuse(Refused { place: places.of(kind, index), reason });
         }
         result.added = added;
         result.existing += existing;
-        Ok(result)
+        Ok(Brought { result, fresh: fresh.into_iter().flatten().collect() })
+    }
+}
+
+/// What came of records that were to be stored.
+pub(super) struct Brought {
+    /// What was added, was there already, and was refused.
+    pub result: ImportResult,
+    /// The messages that were added, with their conversations, in the order of the records.
+    pub fresh: Vec<(ConversationId, MessageId)>,
+}
+
+impl Brought {
+    fn has_added(&self) -> bool {
+        let Counts { conversations, messages, memories, chunks: _ } = self.result.added;
+        conversations + messages + memories > 0
     }
 }
 

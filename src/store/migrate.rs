@@ -44,6 +44,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/0005_memories.sql"),
     },
     Migration { version: 6, name: "0006_forget.sql", sql: include_str!("../../migrations/0006_forget.sql") },
+    Migration { version: 7, name: "0007_watch.sql", sql: include_str!("../../migrations/0007_watch.sql") },
 ];
 
 /// SHA-256 of a migration's text, in hexadecimal.
@@ -194,6 +195,7 @@ mod tests {
         ("0004_chats.sql", "6515f1a3a9a44e08ba2de91c3a15432263e814ee4a4af64e1cfdd0e4d52dc0b7"),
         ("0005_memories.sql", "f8faae8fc31a0d39b219b2e31c78b2ff5cfae7abe2106168edaf46a486764fe3"),
         ("0006_forget.sql", "2b14e191b15c0d82a6fc0c80359053fc84f6257af49eb3e077f91022db83c203"),
+        ("0007_watch.sql", "616b321d83dc8d4aa557bbe1c6292ba8bbf5b9e1a4f8a846e28ce95e5ff2872e"),
     ];
 
     const NEXT: Migration = Migration {

@@ -29,6 +29,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("zip", &["setup", "cli"]),
     ("serde_yaml_ng", &["exchange"]),
     ("notify", &["watch"]),
+    ("ignore", &["watch"]),
     ("figment", &["config"]),
     ("toml_edit", &["config"]),
     ("jsonrpsee", &["api", "client", "rpc"]),

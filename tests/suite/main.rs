@@ -38,3 +38,4 @@ mod support;
 mod systemd;
 #[path = "support/tiny_model.rs"]
 mod tiny_model;
+mod watch;

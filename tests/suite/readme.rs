@@ -64,6 +64,10 @@ fn the_five_minutes_go_as_told() {
         r#"[{"title": "Deploy", "messages": [{"role": "user", "content": "Why the timezone bug?"}]}]"#;
     std::fs::write(folder.join("history.json"), history).unwrap();
 
+    for watched in ["notes", ".claude/projects"] {
+        std::fs::create_dir_all(home.path(watched)).unwrap();
+    }
+
     // what was told some other day
     run(&home, "nosso remember 'The timezone bug was in the nightly export.'", &folder);
     let mut told = String::new();

@@ -8,6 +8,7 @@ mod memory;
 mod organise;
 mod store;
 mod system;
+mod watch;
 
 use jsonrpsee::{Methods, RpcModule};
 
@@ -36,6 +37,7 @@ pub fn module(context: Context) -> Result<Methods> {
     data::register(&mut module)?;
     event::register(&mut module)?;
     keeping::register(&mut module)?;
+    watch::register(&mut module)?;
     Ok(module.into())
 }
 

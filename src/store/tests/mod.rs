@@ -10,6 +10,7 @@ mod lexical;
 mod listing;
 mod memories;
 mod naive;
+mod notes;
 mod organise;
 mod plans;
 mod privacy;

@@ -3,6 +3,7 @@
 mod broken;
 mod daemon;
 mod databases;
+mod follow;
 mod mutations;
 mod samples;
 

@@ -9,8 +9,9 @@ use super::pattern::Ids;
 use crate::conformance::wire::{Kind, Wire};
 use crate::support::daemon::{Daemon, Home};
 
-/// Neither model may take part: what they say differs from machine to machine.
-const SETTINGS: &str = "[chat]\nprovider = \"extractive\"\n[embed]\nenabled = false\n";
+/// Neither model may take part, nor what is in folders: what they say differs from machine to machine.
+const SETTINGS: &str =
+    "[chat]\nprovider = \"extractive\"\n[embed]\nenabled = false\n[capture]\nenabled = false\n";
 
 /// A call and what comes of it: one of `result`, `error` and `items`.
 #[derive(Debug, Clone, Deserialize)]

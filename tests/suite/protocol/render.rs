@@ -31,6 +31,7 @@ const NAMESPACES: &[(&str, &str)] = &[
     ("trash", "What was deleted, and bringing it back."),
     ("forget", "Taking something out of every file for good, with a receipt."),
     ("backup", "Copies of the database."),
+    ("watch", "Folders whose files are captured while they change; none that was not added."),
     ("job", "The queue of texts that wait to be embedded."),
     ("index", "The vector index. It is derived: it can always be made anew."),
 ];
