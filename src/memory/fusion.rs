@@ -69,14 +69,14 @@ impl Term {
     /// How much it counts. The one place of all weights; chosen on development data alone.
     fn weight(self) -> f64 {
         match self {
-            Term::Near => 0.6,
-            Term::Session => 0.1,
-            Term::Pairs => 0.05,
-            Term::Surface => 0.1,
-            Term::Cosine => 0.6,
+            Term::Near => 0.5,
+            Term::Session => 0.05,
+            Term::Pairs => 0.1,
+            Term::Surface => 0.05,
+            Term::Cosine => 0.4,
             Term::Late => 1.4,
-            Term::Speaker => 0.65,
-            Term::Date => 1.75,
+            Term::Speaker => 0.6,
+            Term::Date => 1.3,
             // whoever brings a cross-encoder wants its order; the rest only parts what it finds alike
             Term::Rerank => 10.0,
         }
