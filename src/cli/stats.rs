@@ -1,10 +1,13 @@
 //! `nosso stats`: how much was said.
 
+use jiff::tz::TimeZone;
+
 use super::clean;
 use super::context::Context;
 use super::exit::{Ended, Run};
 use super::project::Only;
 use super::style::{self, paint};
+use super::when;
 use crate::api::methods::StatsUsage;
 use crate::api::stats::{UsageOf, UsageParams, UsageStats};
 use crate::model::Timestamp;
@@ -48,16 +51,21 @@ pub async fn run(args: Args, context: &mut Context) -> Run {
     } else if usage.total.messages == 0 {
         context.out.note(context.words.no_usage);
     } else {
-        context.out.page(&report(&usage))?;
+        context.out.page(&report(&usage, &context.zone))?;
     }
     Ok(Ended::Well)
 }
 
-fn report(usage: &UsageStats) -> String {
-    let UsageStats { since: _, until: _, total, days, models, clients, projects } = usage;
+fn report(usage: &UsageStats, zone: &TimeZone) -> String {
+    let UsageStats { since, until, total, days, models, clients, projects } = usage;
     let mut text = format!(
-        "{} messages · {} questions · {} answers · {} words\n",
-        total.messages, total.questions, total.answers, total.words
+        "{} messages · {} questions · {} answers · {} words · {} to {}\n",
+        total.messages,
+        total.questions,
+        total.answers,
+        total.words,
+        when::day(*since, zone),
+        when::day(*until, zone)
     );
     let most = days.iter().map(|day| day.counts.messages).max().unwrap_or(1).max(1);
     for (title, list) in [("days", days), ("models", models), ("tools", clients), ("projects", projects)] {
@@ -101,8 +109,9 @@ mod tests {
             clients: vec![of("", 5)],
             projects: vec![],
         };
-        let text = anstream::adapter::strip_str(&report(&usage)).to_string();
-        assert!(text.starts_with("5 messages · 5 questions · 0 answers · 10 words\n\ndays\n"), "{text}");
+        let text = anstream::adapter::strip_str(&report(&usage, &TimeZone::UTC)).to_string();
+        let total = "5 messages · 5 questions · 0 answers · 10 words · 1970-01-01 to 1970-01-01\n\ndays\n";
+        assert!(text.starts_with(total), "{text}");
         assert_eq!(text.matches('▆').count(), 50, "{text}");
         assert!(text.contains("\ntools\n–  ") && !text.contains("models"), "{text}");
     }

@@ -1,7 +1,7 @@
 //! Formats in which conversations leave and enter: nosso's own lines, plain JSON histories, and what other tools
 //! keep. Nothing here knows the store or opens a file: bytes or rows in, records out, and the other way round.
 //!
-//! A reader of a foreign format fills [`told`]; [`convert`] makes records of that. Nothing that stands in a file
+//! A reader of a foreign format fills `told`; `convert` makes records of that. Nothing that stands in a file
 //! stops a reader: what cannot be read is refused with its place, and the rest is read.
 
 mod fenced;
