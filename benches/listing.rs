@@ -16,7 +16,7 @@ use crate::support::daemon::{Daemon, Embedding};
 use crate::support::figures::{Dice, median, millis, quantile, timed};
 use crate::support::raw::Raw;
 use crate::support::table::{Table, Target};
-use crate::support::{Outcome, cache, texts};
+use crate::support::{Outcome, cached, texts};
 
 /// Messages of the store, unless `NOSSO_BENCH_MESSAGES` says otherwise.
 const MESSAGES: usize = 200_000;
@@ -247,18 +247,10 @@ fn beginnings(letters: usize) -> Outcome<Vec<String>> {
 /// The folder of a daemon with that many messages, made at the first run.
 fn filled(n_messages: usize) -> Outcome<PathBuf> {
     let name = format!("listing-{RECIPE}-{n_messages}");
-    let (done, making) = (cache().join(&name), cache().join(format!("{name}.making")));
-    if done.is_dir() {
-        return Ok(done);
-    }
-    if making.is_dir() {
-        std::fs::remove_dir_all(&making)?;
-    }
-    std::fs::create_dir_all(&making)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(fill(&making.join("data/nosso"), n_messages))?;
-    std::fs::rename(&making, &done)?;
-    Ok(done)
+    cached(&name, |making| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(fill(&making.join("data/nosso"), n_messages))
+    })
 }
 
 async fn fill(data: &Path, n_messages: usize) -> Outcome {

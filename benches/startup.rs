@@ -13,7 +13,7 @@ use crate::support::daemon::{Daemon, Embedding};
 use crate::support::figures::{Dice, median, millis};
 use crate::support::model::{self, Brought};
 use crate::support::table::{Table, Target};
-use crate::support::{Outcome, cache, texts};
+use crate::support::{Outcome, cached, texts};
 
 const MESSAGES: usize = 100_000;
 const A_CONVERSATION: usize = 100;
@@ -61,21 +61,14 @@ pub fn run(table: &mut Table) -> Outcome {
 /// The folder of a daemon with that many messages, made at the first run.
 fn filled(brought: Option<&Brought>) -> Outcome<PathBuf> {
     let name = format!("messages-{RECIPE}-{}", if brought.is_some() { "vectors" } else { "plain" });
-    let (done, making) = (cache().join(&name), cache().join(format!("{name}.making")));
-    if done.is_dir() {
-        return Ok(done);
-    }
-    if making.is_dir() {
-        std::fs::remove_dir_all(&making)?;
-    }
-    std::fs::create_dir_all(&making)?;
-    import(&making)?;
-    if let Some(brought) = brought {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(give_vectors(&making.join("data/nosso"), brought))?;
-    }
-    std::fs::rename(&making, &done)?;
-    Ok(done)
+    cached(&name, |making| {
+        import(making)?;
+        if let Some(brought) = brought {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(give_vectors(&making.join("data/nosso"), brought))?;
+        }
+        Ok(())
+    })
 }
 
 fn import(folder: &Path) -> Outcome {

@@ -17,6 +17,21 @@ pub fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("nosso-bench-cache")
 }
 
+/// A folder of the cache, which `make` fills at the first run; what was cut short is made anew.
+pub fn cached(name: &str, make: impl FnOnce(&Path) -> Outcome) -> Outcome<PathBuf> {
+    let (done, making) = (cache().join(name), cache().join(format!("{name}.making")));
+    if done.is_dir() {
+        return Ok(done);
+    }
+    if making.is_dir() {
+        std::fs::remove_dir_all(&making)?;
+    }
+    std::fs::create_dir_all(&making)?;
+    make(&making)?;
+    std::fs::rename(&making, &done)?;
+    Ok(done)
+}
+
 /// An empty folder on the disk of the build, because `/tmp` may be memory, where a sync costs nothing.
 pub fn scratch() -> Outcome<tempfile::TempDir> {
     let below = Path::new(env!("CARGO_TARGET_TMPDIR"));

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use super::fenced::{Block, blocks};
 use crate::api::share::ShareFormat;
 use crate::model::{Conversation, Message, MessageId, Timestamp};
+use crate::text::collapse_whitespace;
 
 /// A file that is being written, message by message.
 pub struct Shared {
@@ -165,8 +166,7 @@ fn html_content(content: &str) -> String {
 }
 
 fn markdown_line(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    markdown(&line).replace('`', "\\`")
+    markdown(&collapse_whitespace(text)).replace('`', "\\`")
 }
 
 /// Markdown in which nothing is HTML and nothing is an image.

@@ -99,17 +99,9 @@ mod tests {
 
     /// The estimate of one cosine from a code, written as plainly as possible.
     fn estimate(table: &Table, code: &Code) -> f32 {
-        let sum: u32 = code
-            .bytes
-            .iter()
-            .enumerate()
-            .map(|(row, byte)| {
-                let low = table.rest.entries[row * 32 + usize::from(byte & 15)];
-                let high = table.rest.entries[row * 32 + 16 + usize::from(byte >> 4)];
-                u32::from(low) + u32::from(high)
-            })
-            .sum();
-        table.shared + table.along * code.along + code.factor * table.rest.product(sum)
+        table.shared
+            + table.along * code.along
+            + code.factor * table.rest.product(table.rest.sum(&code.bytes))
     }
 
     fn mean_of(vectors: &[Vec<f32>]) -> Vec<f32> {

@@ -83,6 +83,19 @@ impl Table {
     }
 }
 
+#[cfg(test)]
+impl Table {
+    /// The sum of the entries of one code, as plainly as possible.
+    pub(super) fn sum(&self, code: &[u8]) -> u32 {
+        let entry =
+            |row: usize, half: usize, bits: u8| self.entries[row * 32 + half * 16 + usize::from(bits)];
+        let of_row = |(row, byte): (usize, &u8)| {
+            u32::from(entry(row, 0, byte & 15)) + u32::from(entry(row, 1, byte >> 4))
+        };
+        code.iter().enumerate().map(of_row).sum()
+    }
+}
+
 /// What a code stands for, number by number.
 #[cfg(test)]
 pub(super) fn values(code: &[u8], dimension: usize) -> Vec<f32> {
@@ -110,17 +123,9 @@ mod tests {
         let query = vec![0.3, -0.2, 0.9, 0.05, -0.6];
         let table = Table::of(query.clone());
         for code in [[0b1101_1000u8, 0b00], [0b0000_0101, 0b11], [0, 0]] {
-            let sum: u32 = code
-                .iter()
-                .enumerate()
-                .map(|(row, byte)| {
-                    let entry =
-                        |half: usize, bits: u8| table.entries[row * 32 + half * 16 + usize::from(bits)];
-                    u32::from(entry(0, byte & 15)) + u32::from(entry(1, byte >> 4))
-                })
-                .sum();
+            let product = table.product(table.sum(&code));
             let exact: f32 = query.iter().zip(values(&code, 5)).map(|(q, x)| q * x).sum();
-            assert!((table.product(sum) - exact).abs() < 0.05, "{} and not {exact}", table.product(sum));
+            assert!((product - exact).abs() < 0.05, "{product} and not {exact}");
         }
     }
 }

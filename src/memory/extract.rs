@@ -7,6 +7,7 @@ use super::language::Language;
 use super::wording::Wording;
 use super::{cite, sentence, tokens};
 use crate::model::{Source, SourceKind};
+use crate::text::collapse_whitespace;
 
 /// Passages quoted at most: more is a list of hits, not an answer.
 const MAX_PASSAGES: usize = 3;
@@ -45,14 +46,13 @@ struct Quote<'a> {
 impl Quote<'_> {
     /// `- “…” (2026-03-14, Title, user) [n]`
     fn line(&self, wording: &Wording) -> String {
-        let date = self.source.created_at.to_string();
+        let date = self.source.created_at.day();
         let title = match (&self.source.title, self.source.kind) {
-            (Some(title), _) => title.split_whitespace().collect::<Vec<_>>().join(" "),
+            (Some(title), _) => collapse_whitespace(title),
             (None, SourceKind::Memory) => wording.memory.to_owned(),
             (None, SourceKind::Message) => wording.untitled.to_owned(),
         };
         let speaker = self.source.role.map(|role| format!(", {}", wording.speaker(role))).unwrap_or_default();
-        let date = date.get(..10).unwrap_or(&date);
         format!("- “{}” ({date}, {title}{speaker}) [{}]", self.text, self.source.n)
     }
 }
@@ -102,7 +102,7 @@ fn quote(text: &str, asked: &HashSet<String>) -> Option<(String, f64)> {
             range = longer;
         }
     }
-    let found = text[range].split_whitespace().collect::<Vec<_>>().join(" ");
+    let found = collapse_whitespace(&text[range]);
     let end = tokens::longest_beginning(&found, MAX_QUOTE_TOKENS);
     let cut = match end == found.len() {
         true => found,

@@ -5,6 +5,7 @@ use crate::api::find::{ConversationFound, ConversationSearch, ConversationsFound
 use crate::api::limits::MAX_HITS;
 use crate::error::Result;
 use crate::store::Matched;
+use crate::text::collapse_whitespace;
 
 /// Conversations unless the client says how many.
 const DEFAULT_FOUND: u32 = 20;
@@ -42,7 +43,7 @@ fn piece(text: &str, words: &[String]) -> String {
     let n_chars = text.chars().count();
     let start = first.saturating_sub(SNIPPET_CHARS / 4).min(n_chars.saturating_sub(SNIPPET_CHARS));
     let kept: String = text.chars().skip(start).take(SNIPPET_CHARS).collect();
-    let mut line = kept.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line = collapse_whitespace(&kept);
     if start > 0 {
         line.insert(0, '…');
     }

@@ -93,8 +93,7 @@ impl<'a> Notes<'a> {
 
     /// `[n] <date> · <title> · <role>` and the quote.
     fn text(&self, n: u32, passage: &Passage, kept: &str) -> String {
-        let date = passage.created_at.to_string();
-        let date = date.get(..10).unwrap_or(&date);
+        let date = passage.created_at.day();
         let title = match (passage.kind, &passage.title) {
             (_, Some(title)) => one_line(title, TITLE_CHARS),
             (SourceKind::Memory, None) => self.wording.memory.to_owned(),

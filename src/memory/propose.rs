@@ -20,6 +20,7 @@ use crate::llm::{Choice, ModelChoice};
 use crate::model::{Message, Proposal, ProposalId, Role, Timestamp};
 use crate::secrets;
 use crate::store::{NewProposal, ToExtract};
+use crate::text::collapse_whitespace;
 
 /// Messages that are read at a time.
 const MOST_MESSAGES: usize = 16;
@@ -59,8 +60,7 @@ impl Memory {
             return Ok(Outcome::Worked);
         }
         let tomorrow = Timestamp::from_millis((now.as_millis().div_euclid(DAY_MILLIS) + 1) * DAY_MILLIS);
-        let date = now.to_string();
-        let values = [("today", date.get(..10).unwrap_or(&date).to_owned())];
+        let values = [("today", now.day())];
         let work = |most_tokens| Work {
             task: Task::Extract,
             values: &values,
@@ -144,7 +144,7 @@ impl Memory {
         let all: HashSet<String> = said.iter().flatten().cloned().collect();
         let mut proposals = Vec::new();
         for fact in facts(answer).into_iter().take(MOST_FACTS) {
-            let content = fact.content.split_whitespace().collect::<Vec<_>>().join(" ");
+            let content = collapse_whitespace(&fact.content);
             let told = words(&content);
             let is_secret = content.contains("[masked:") || !secrets::scan(&content).is_empty();
             let is_good = !told.is_empty()

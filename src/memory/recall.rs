@@ -13,7 +13,7 @@ use crate::api::search::{Explain, Hit, Leg, SearchMode, SearchParams, SearchResu
 use crate::error::{Kind, Result};
 use crate::model::ConversationId;
 use crate::store::{Item, ItemText, LexicalQuery, LexicalResult};
-use crate::text::block_range;
+use crate::text::{block_range, plain};
 
 /// Hits unless the client says how many.
 const DEFAULT_HITS: u32 = 10;
@@ -177,8 +177,7 @@ impl Memory {
                 texts.into_iter().map(|text| (text.item, text)).collect();
             for candidate in some {
                 let Some(text) = texts.remove(&candidate.key) else { continue };
-                let words: Vec<&str> = text.content.split_whitespace().collect();
-                let words = words.join(" ").to_lowercase();
+                let words = plain(&text.content);
                 // what two conversations say alike was said twice
                 let same = (text.conversation_id, words.clone());
                 if let Some(first) = seen.get(&same) {

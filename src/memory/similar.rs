@@ -10,6 +10,7 @@ use crate::api::memory::SimilarMemory;
 use crate::api::search::{SearchFilter, SearchMode, SearchParams};
 use crate::embed::cosine;
 use crate::model::{self, MemoryId, SourceKind};
+use crate::text::plain;
 
 /// Memories that are looked at; the search has put the likely ones first.
 const CANDIDATES: u32 = 12;
@@ -120,7 +121,6 @@ fn nearness(similar: &SimilarMemory) -> f64 {
 /// How much of the words of two texts is the same, from 0 to 1. Texts without telling words are compared whole.
 pub(super) fn common(one: &HashSet<String>, other: &HashSet<String>, text: &str, other_text: &str) -> f64 {
     if one.is_empty() || other.is_empty() {
-        let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         return if plain(text) == plain(other_text) { 1.0 } else { 0.0 };
     }
     let (n_one, n_other) = (one.len() as f64, other.len() as f64);

@@ -16,9 +16,8 @@ pub(super) struct System {
 
 /// The caller's instructions and the rules.
 pub(super) fn without_instructions(input: &Input<'_>, language: Language) -> System {
-    let date = input.now.to_string();
-    let today = date.get(..10).unwrap_or(&date);
-    let rules = || templates::text(input.templates, language, Task::Answer, &[("today", today)]);
+    let today = input.now.day();
+    let rules = || templates::text(input.templates, language, Task::Answer, &[("today", today.as_str())]);
     System {
         caller: input.system.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned),
         rules: input.recalled.as_ref().map(|_| rules()),

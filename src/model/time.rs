@@ -30,6 +30,13 @@ impl Timestamp {
         self.0
     }
 
+    /// Its day in UTC: `2024-03-14`.
+    pub fn day(self) -> String {
+        let mut day = self.to_string();
+        day.truncate(10);
+        day
+    }
+
     /// This time and `millis` more.
     pub fn plus_millis(self, millis: i64) -> Self {
         Self::from_millis(self.0.saturating_add(millis))
@@ -90,6 +97,15 @@ mod tests {
 
     fn check(text: &str, expected: &str) {
         assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), expected);
+    }
+
+    #[test]
+    fn a_day_is_that_of_utc() {
+        let check =
+            |text: &str, expected: &str| assert_eq!(text.parse::<Timestamp>().unwrap().day(), expected);
+        check("2024-03-14T23:30:00-03:00", "2024-03-15");
+        check("0000-01-01T00:00:00Z", "0000-01-01");
+        check("9999-12-30T00:00:00Z", "9999-12-30");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod language;
 mod marks;
 mod question;
 mod scan;
+mod space;
 mod stem;
 
 pub use analysis::{Analysis, UNSTEMMED};
@@ -17,6 +18,7 @@ pub use fold::fold;
 pub use language::Language;
 pub use marks::{Mark, Marker, block_range};
 pub use question::{Question, QuestionWord, Term};
+pub use space::{collapse_whitespace, plain};
 
 /// Goes up whenever the same text gives other terms: what is stored is then analysed anew.
 pub const ANALYSIS_VERSION: i64 = 1;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::model::{Conversation, Memory, Message, MessageId};
+use crate::text::collapse_whitespace;
 
 /// A conversation as one readable document: a head with what is known about it, the branch that is shown, and the
 /// other branches behind it. Texts stand as they are, so their own Markdown holds.
@@ -17,7 +18,7 @@ pub fn conversation(conversation: &Conversation, messages: &[Message]) -> String
         ("created", Some(conversation.created_at.to_string())),
         ("updated", Some(conversation.updated_at.to_string())),
     ]);
-    text.push_str(&format!("\n# {}\n", one_line(title)));
+    text.push_str(&format!("\n# {}\n", collapse_whitespace(title)));
     let (shown, others): (Vec<&Message>, Vec<&Message>) = parted(conversation, messages);
     for message in shown {
         text.push_str(&section(message, "##"));
@@ -35,13 +36,13 @@ pub fn conversation(conversation: &Conversation, messages: &[Message]) -> String
 pub fn memories(memories: &[Memory]) -> String {
     let mut text = String::from("# Memories\n\n");
     for memory in memories {
-        let mut about = vec![memory.kind.clone(), day(&memory.updated_at.to_string()).to_owned()];
+        let mut about = vec![memory.kind.clone(), memory.updated_at.day()];
         about.extend(memory.project.clone());
         if memory.superseded_by.is_some() {
             about.push("superseded".into());
         }
         let content = memory.content.trim().replace('\n', "\n  ");
-        text.push_str(&format!("- {content}  \n  *{}*\n", one_line(&about.join(" · "))));
+        text.push_str(&format!("- {content}  \n  *{}*\n", collapse_whitespace(&about.join(" · "))));
     }
     text
 }
@@ -58,10 +59,10 @@ pub fn file_name(conversation: &Conversation) -> String {
         }
     }
     let words = &words[..words.floor_char_boundary(60)];
-    let (time, id) = (conversation.created_at.to_string(), conversation.id.to_string());
+    let id = conversation.id.to_string();
     // the end of an id is random, its beginning is the time
     let id = id.get(24..).unwrap_or(&id);
-    format!("{}-{}-{id}.md", day(&time), words.trim_matches('-'))
+    format!("{}-{}-{id}.md", conversation.created_at.day(), words.trim_matches('-'))
 }
 
 fn front_matter(members: &[(&str, Option<String>)]) -> String {
@@ -94,16 +95,12 @@ fn section(message: &Message, level: &str) -> String {
     let speaker = message.author.as_deref().unwrap_or(message.role.name());
     let time = message.created_at.to_string();
     let time = time.get(..16).unwrap_or(&time).replace('T', " ");
-    let model = message.model.as_deref().map(|model| format!(" · {}", one_line(model))).unwrap_or_default();
-    format!("\n{level} {} · {time}{model}\n\n{}\n", one_line(speaker), message.content.trim_end())
-}
-
-fn day(time: &str) -> &str {
-    time.get(..10).unwrap_or(time)
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let model = message
+        .model
+        .as_deref()
+        .map(|model| format!(" · {}", collapse_whitespace(model)))
+        .unwrap_or_default();
+    format!("\n{level} {} · {time}{model}\n\n{}\n", collapse_whitespace(speaker), message.content.trim_end())
 }
 
 #[cfg(test)]
