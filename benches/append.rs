@@ -1,6 +1,6 @@
 //! Durable appends through the socket, against the same transaction in a plain loop over SQLite.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
@@ -115,6 +115,15 @@ fn check_same_work(client: &mut Raw, plain: &Plain) -> Outcome {
     }
 }
 
+/// The files that make the schema, in their order.
+fn migrations() -> Outcome<Vec<PathBuf>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut files =
+        std::fs::read_dir(folder)?.map(|file| file.map(|file| file.path())).collect::<Result<Vec<_>, _>>()?;
+    files.sort();
+    Ok(files)
+}
+
 /// The store's schema, settings and statements, and nothing around them.
 pub struct Plain {
     db: Connection,
@@ -131,8 +140,9 @@ impl Plain {
              PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON;",
         )?;
         nosso::store::register_functions(&db)?;
-        db.execute_batch(include_str!("../migrations/0001_init.sql"))?;
-        db.execute_batch(include_str!("../migrations/0002_words.sql"))?;
+        for migration in migrations()? {
+            db.execute_batch(&std::fs::read_to_string(migration)?)?;
+        }
         let conversation = uuid::Uuid::now_v7().as_bytes().to_vec();
         db.execute(
             "INSERT INTO conversation(uid, created_at, updated_at) VALUES(?1, 0, 0)",

@@ -17,6 +17,9 @@ const AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// How long nothing must have happened before the store and the index are tended to, and how often.
 const TEND_AFTER: Duration = Duration::from_secs(60);
 const TEND_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
+/// How far apart two steps begin at least where the first found nothing to do: every append wakes the loop, and a step
+/// for each of a stream of them would take the processor from the appends.
+const APART: Duration = Duration::from_millis(20);
 
 /// Works until `stop` is cancelled, then gives its leased jobs back and returns.
 pub async fn run(memory: Memory, stop: CancellationToken) {
@@ -28,6 +31,7 @@ async fn keep_embedding(memory: &Memory, stop: &CancellationToken) {
     let mut tended: Option<Instant> = None;
     while !stop.is_cancelled() {
         memory.beat();
+        let begun = Instant::now();
         let sleep = match memory.tick(stop).await {
             Ok(Outcome::Worked) => {
                 idle_since = None;
@@ -46,8 +50,12 @@ async fn keep_embedding(memory: &Memory, stop: &CancellationToken) {
                 tracing::warn!(error = error.full_text(), "tend to the store and the index");
             }
         }
+        let arrived = async {
+            memory.work_arrived(sleep).await;
+            tokio::time::sleep(APART.saturating_sub(begun.elapsed())).await;
+        };
         tokio::select! {
-            () = memory.work_arrived(sleep) => {}
+            () = arrived => {}
             () = stop.cancelled() => {}
         }
     }
