@@ -301,19 +301,11 @@ impl Memory {
             created_at: Timestamp::now(),
         });
         let is_new = create.is_some();
+        let chunks = chunk::chunk(&content);
         let question = store::NewMessage {
             id: *question_id,
             parent: params.parent_id.clone(),
-            role: Role::User,
-            author: None,
-            chunks: chunk::chunk(&content),
-            content,
-            model: None,
-            status: None,
-            sources: Vec::new(),
-            usage: None,
-            created_at: Timestamp::now(),
-            metadata: None,
+            ..store::NewMessage::new(Role::User, content, chunks)
         };
         let append = store::Append {
             conversation: *conversation_id,
@@ -343,16 +335,11 @@ impl Memory {
         let message = store::NewMessage {
             id,
             parent: Patch::Set(prepared.question_id),
-            role: Role::Assistant,
-            author: None,
-            chunks: chunk::chunk(&answer.content),
-            content: answer.content.clone(),
             model: Some(answer.model.clone()),
             status: Some(answer.status),
             sources: answer.sources.clone(),
             usage: answer.usage,
-            created_at: Timestamp::now(),
-            metadata: None,
+            ..store::NewMessage::new(Role::Assistant, answer.content.clone(), chunk::chunk(&answer.content))
         };
         let append = store::Append {
             conversation: prepared.conversation_id,

@@ -10,7 +10,7 @@ use crate::api::message::{
 };
 use crate::api::{Deleted, Page, Patch, Stored};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Message, MessageId, Timestamp};
+use crate::model::{Message, MessageId};
 use crate::secrets::SecretField;
 use crate::store;
 
@@ -115,18 +115,8 @@ fn prepare(new: NewMessage, guard: Guard, secrets: &mut Vec<MessageSecret>) -> R
     let author = author.map(|name| guard.admit_name(name, SecretField::Author, &mut found));
     let metadata = metadata.map(|metadata| guard.admit_metadata(metadata, &mut found));
     secrets.extend(found.into_iter().map(|place| MessageSecret { message_id: id, place }));
-    Ok(store::NewMessage {
-        id,
-        parent: parent_id,
-        role,
-        author,
-        chunks: chunk::chunk(&content),
-        content,
-        model,
-        status: None,
-        sources: Vec::new(),
-        usage: None,
-        created_at: created_at.unwrap_or_else(Timestamp::now),
-        metadata,
-    })
+    let chunks = chunk::chunk(&content);
+    let said = store::NewMessage::new(role, content, chunks);
+    let created_at = created_at.unwrap_or(said.created_at);
+    Ok(store::NewMessage { id, parent: parent_id, author, model, created_at, metadata, ..said })
 }

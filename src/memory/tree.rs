@@ -26,19 +26,13 @@ impl Memory {
         let (content, mut secrets) = guard.admit(content);
         check::content(&content)?;
         let metadata = metadata.map(|metadata| guard.admit_metadata(metadata, &mut secrets));
+        let chunks = chunk::chunk(&content);
         let new = store::NewMessage {
             id: new_id.unwrap_or_else(MessageId::new),
             parent: old.parent_id.map_or(Patch::Clear, Patch::Set),
-            role: old.role,
             author: old.author,
-            chunks: chunk::chunk(&content),
-            content,
-            model: None,
-            status: None,
-            sources: Vec::new(),
-            usage: None,
-            created_at: Timestamp::now(),
             metadata: metadata.or(old.metadata),
+            ..store::NewMessage::new(old.role, content, chunks)
         };
         let append = store::Append {
             conversation: old.conversation_id,

@@ -80,6 +80,26 @@ pub struct NewMessage {
     pub chunks: Vec<ChunkRange>,
 }
 
+impl NewMessage {
+    /// A message of now, under a new id, behind what is there. `chunks` are the parts of its text.
+    pub fn new(role: Role, content: String, chunks: Vec<ChunkRange>) -> Self {
+        Self {
+            id: MessageId::new(),
+            parent: Patch::Keep,
+            role,
+            author: None,
+            content,
+            model: None,
+            status: None,
+            sources: Vec::new(),
+            usage: None,
+            created_at: Timestamp::now(),
+            metadata: None,
+            chunks,
+        }
+    }
+}
+
 /// What [`Append`] stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Appended {

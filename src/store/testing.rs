@@ -6,7 +6,6 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::*;
-use crate::api::Patch;
 use crate::model::{ChunkRange, ClientRef, ConversationId, MemoryId, Message, MessageId, Role, Timestamp};
 
 /// A store in a folder of its own, which goes away with it.
@@ -55,6 +54,7 @@ impl Temporary {
     pub(super) fn sql(&self) -> Connection {
         let db = Connection::open(self.folder.path().join("nosso.db")).unwrap();
         words::register_functions(&db).unwrap();
+        connection::register_bare(&db).unwrap();
         db
     }
 
@@ -128,20 +128,7 @@ pub(super) fn whole(text: &str) -> Vec<ChunkRange> {
 }
 
 pub(super) fn said(text: &str) -> NewMessage {
-    NewMessage {
-        id: MessageId::new(),
-        parent: Patch::Keep,
-        role: Role::User,
-        author: None,
-        content: text.into(),
-        model: None,
-        status: None,
-        sources: Vec::new(),
-        usage: None,
-        created_at: Timestamp::now(),
-        metadata: None,
-        chunks: whole(text),
-    }
+    NewMessage::new(Role::User, text.into(), whole(text))
 }
 
 pub(super) fn fact(text: &str) -> NewMemory {
