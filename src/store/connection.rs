@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 
 use super::words;
 use crate::config::Durability;
 use crate::error::Result;
+use crate::text;
 
 /// How long a connection waits for a lock that another program holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,7 +40,16 @@ pub(super) fn open_writer(database: &Path, durability: Durability) -> Result<Con
          PRAGMA secure_delete = ON;",
     )?;
     words::register_functions(&connection)?;
+    register_bare(&connection)?;
     Ok(connection)
+}
+
+/// Lets queries compare names without their accents: `nosso_bare(text)`.
+pub(super) fn register_bare(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("nosso_bare", 1, flags, |context| {
+        Ok(text::bare(context.get_raw(0).as_str()?))
+    })
 }
 
 /// Sets up a connection that only reads. Memory-mapped reading stays off: it would turn an error of the disk
@@ -46,6 +57,7 @@ pub(super) fn open_writer(database: &Path, durability: Durability) -> Result<Con
 pub(super) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    register_bare(connection)?;
     connection.execute_batch(
         "PRAGMA query_only = ON;
          PRAGMA trusted_schema = OFF;

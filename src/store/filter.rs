@@ -9,6 +9,7 @@ use crate::api::organise::{Archived, ConversationFilter};
 use crate::api::search::SearchFilter;
 use crate::error::Result;
 use crate::model::{ConversationId, SourceKind, Timestamp};
+use crate::text;
 
 /// The tables that a condition on messages may name.
 pub(super) const MESSAGES: &str = "message m JOIN conversation c ON c.id = m.conversation_id";
@@ -227,9 +228,12 @@ impl Condition {
         }
         for tag in tags {
             self.add(
-                "EXISTS (SELECT 1 FROM conversation_tag t WHERE t.conversation_id = c.id
-                   AND t.tag_id = (SELECT id FROM tag WHERE key = ?))",
-                [Value::Text(tag_key(tag))],
+                concat!(
+                    "EXISTS (SELECT 1 FROM conversation_tag t WHERE t.conversation_id = c.id AND t.tag_id = ",
+                    tag_called!(),
+                    ")"
+                ),
+                tag_names(tag),
             );
         }
         if let Some(pinned) = pinned {
@@ -271,6 +275,23 @@ impl Condition {
 /// A path, and the ends of the range of paths below it: `/` is followed by `0` in the order of characters.
 pub(super) fn below(path: &str) -> [Value; 3] {
     [path.to_owned(), format!("{path}/"), format!("{path}0")].map(Value::Text)
+}
+
+/// The tag of a name: the one of just this name, or else the first that is the same without accents. Its parameters
+/// are [`tag_names`].
+macro_rules! tag_called {
+    () => {
+        "coalesce((SELECT id FROM tag WHERE key = ?),
+           (SELECT id FROM tag WHERE nosso_bare(key) = ? ORDER BY id LIMIT 1))"
+    };
+}
+pub(super) use tag_called;
+
+/// A tag's name as `tag_called` wants it: with accents and without.
+pub(super) fn tag_names(name: &str) -> [Value; 2] {
+    let key = tag_key(name);
+    let bare = text::bare(&key);
+    [key, bare].map(Value::Text)
 }
 
 /// Two tags of the same key are one.

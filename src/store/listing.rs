@@ -6,7 +6,7 @@ use rusqlite::{Connection, ToSql};
 
 use super::Store;
 use super::conversations;
-use super::filter::{Condition, below, tag_key};
+use super::filter::{Condition, below, tag_called, tag_names};
 use super::page::{Filling, begin, rows as page_rows};
 use super::readers::READ_DEADLINE;
 use super::typed::beginning_with;
@@ -120,7 +120,7 @@ impl Query {
             source(TITLED, "f.rowid", vec![Value::Text(title.clone())]);
         }
         for tag in &filter.tags {
-            source(TAGGED, "f.conversation_id", vec![Value::Text(tag_key(tag))]);
+            source(TAGGED, "f.conversation_id", tag_names(tag).into());
         }
         if let Some(folder) = &filter.folder {
             source(FILED, "f.id", below(folder).into());
@@ -200,7 +200,7 @@ impl Query {
 }
 
 const TITLED: &str = "titles f WHERE f.titles MATCH ?";
-const TAGGED: &str = "conversation_tag f WHERE f.tag_id = (SELECT id FROM tag WHERE key = ?)";
+const TAGGED: &str = concat!("conversation_tag f WHERE f.tag_id = ", tag_called!());
 const FILED: &str = "conversation f WHERE f.folder_id IN
    (SELECT id FROM folder WHERE path = ? UNION ALL SELECT id FROM folder WHERE path > ? AND path < ?)";
 const PINNED: &str = "conversation f WHERE f.pinned = 1";

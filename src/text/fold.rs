@@ -11,6 +11,14 @@ pub fn fold(word: &str) -> String {
     folded
 }
 
+/// The text without accents, everything else as it is.
+pub fn bare(text: &str) -> String {
+    match text.is_ascii() {
+        true => text.to_owned(),
+        false => text.nfd().filter(|c| !is_accent(*c)).nfc().collect(),
+    }
+}
+
 /// Appends the folded word.
 pub(super) fn fold_into(word: &str, folded: &mut String) {
     if word.is_ascii() {
@@ -54,6 +62,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn bare_text_has_no_accents_and_all_the_rest() {
+        assert_eq!(bare("Física/ação-2 ☂ ひら"), "Fisica/acao-2 ☂ ひら");
+    }
 
     fn check(word: &str, expected: &str) {
         assert_eq!(fold(word), expected, "{word:?}");

@@ -14,7 +14,7 @@ mod space;
 mod stem;
 
 pub use analysis::{Analysis, UNSTEMMED};
-pub use fold::fold;
+pub use fold::{bare, fold};
 pub use language::Language;
 pub use marks::{Mark, Marker, block_range};
 pub use question::{Question, QuestionWord, Term};

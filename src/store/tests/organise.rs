@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use crate::api::Patch;
-use crate::api::organise::{Change, NameList};
+use crate::api::conversation::ConversationList;
+use crate::api::organise::{Change, ConversationFilter, NameList};
 use crate::error::Kind;
 use crate::model::ConversationId;
 use crate::store::testing::{Temporary, store};
@@ -92,6 +93,39 @@ async fn names_come_in_pages() {
         }
     }
     assert_eq!(found, names);
+}
+
+#[tokio::test]
+async fn a_tag_is_found_without_its_accents_unless_another_has_just_that_name() {
+    let store = store().await;
+    let mut tagged = Vec::new();
+    for name in ["Física", "avô", "avó", "avo"] {
+        let id = store.conversation_of(name, None).await;
+        let change = Change { add_tags: vec![name.into()], ..Change::default() };
+        store.organise(vec![id], change).await.unwrap();
+        tagged.push(id);
+    }
+    let found = async |tag: &str| {
+        let filter = ConversationFilter { tags: vec![tag.into()], ..ConversationFilter::default() };
+        let list = ConversationList { filter, limit: None, cursor: None };
+        let listed = store.conversations(list).await.unwrap();
+        listed.items.into_iter().map(|conversation| conversation.id).collect::<Vec<_>>()
+    };
+    for (tag, expected) in [
+        ("fisica", Some(0)),
+        ("FÍSICA", Some(0)),
+        ("avô", Some(1)),
+        ("avó", Some(2)),
+        ("avo", Some(3)),
+        ("avõ", Some(1)),
+        ("fisic", None),
+    ] {
+        assert_eq!(
+            found(tag).await,
+            expected.map(|place: usize| tagged[place]).into_iter().collect::<Vec<_>>(),
+            "{tag}"
+        );
+    }
 }
 
 #[tokio::test]
