@@ -3,6 +3,8 @@
 //! Sums of scores were measured better than fusion by rank on every set tried, most of all at the first place.
 //! `docs/RETRIEVAL.md` tells how the weights were chosen and what was tried and left out.
 
+use crate::store::LegWeights;
+
 /// Candidates whose tokens are compared with the question's. What matters is among them nearly always (.95 of it on
 /// long conversations), and each costs some microseconds.
 pub const LATE_CANDIDATES: usize = 100;
@@ -13,6 +15,10 @@ const BAND: usize = 100;
 /// What counts of the evidence of words where a text is in another language than the question: names and numbers
 /// that both share are all that can match, and texts in the question's language must not win by words alone.
 const FOREIGN_WORDS: f64 = 0.15;
+
+/// What brings candidates by words before there is anything else to go by, and orders them where nothing else comes.
+/// Chosen on development data as the weights of [`Term`]s were, for what is among the first hundreds.
+pub const POOL_LEGS: LegWeights = LegWeights { session: 0.4, pairs: 0.4, surface: 0.3 };
 
 /// One kind of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -42,6 +42,7 @@ impl Memory {
                     let query = LexicalQuery {
                         text: query.clone(),
                         weights: asked.word_weights(),
+                        legs: fusion::POOL_LEGS,
                         filter: filter.clone(),
                         limit: WORDS_POOL.max(limit),
                     };

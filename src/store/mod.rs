@@ -81,7 +81,7 @@ pub use find::Matched;
 pub use foreign::{ForeignDatabase, SQLITE_MARK};
 pub use hydrate::ItemText;
 pub use known::{Ids, Known};
-pub use lexical::{LexicalHit, LexicalQuery, LexicalResult};
+pub use lexical::{LegWeights, LexicalHit, LexicalQuery, LexicalResult};
 pub use lock::Lock;
 pub use memory_changes::{MemoryStep, StepResult};
 pub use notes::{Note, Noted, Section};

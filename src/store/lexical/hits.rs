@@ -5,24 +5,18 @@ use std::collections::BinaryHeap;
 
 use rusqlite::Connection;
 
-use super::LexicalHit;
 use super::score::{BLOCK, STEP, Scored};
+use super::{LegWeights, LexicalHit};
 use crate::error::Result;
 use crate::store::Item;
 use crate::store::address::{MEMORIES, conversation_of, seq_of};
 use crate::store::filter::{Condition, Prepared, Restriction, memory_numbered};
 
-/// What each leg counts beside `near`, which counts 1. Each is divided by its best first.
-pub(crate) const SESSION_WEIGHT: f64 = 0.4;
-/// See [`SESSION_WEIGHT`].
-pub(crate) const PAIRS_WEIGHT: f64 = 0.4;
-/// See [`SESSION_WEIGHT`].
-pub(crate) const SURFACE_WEIGHT: f64 = 0.3;
-
 /// The best of the scored places, of equals the newer first.
 pub(super) fn best(
     db: &Connection,
     scored: &[Scored],
+    legs: LegWeights,
     restriction: &Restriction,
     limit: usize,
 ) -> Result<Vec<LexicalHit>> {
@@ -31,9 +25,9 @@ pub(super) fn best(
         (most(|s| s.near), most(|s| s.session), most(|s| s.pairs), most(|s| s.surface));
     let sum = |s: &Scored| {
         s.near / near
-            + SESSION_WEIGHT * s.session / session
-            + PAIRS_WEIGHT * s.pairs / pairs
-            + SURFACE_WEIGHT * s.surface / surface
+            + legs.session * s.session / session
+            + legs.pairs * s.pairs / pairs
+            + legs.surface * s.surface / surface
     };
     let mut places: BinaryHeap<Place<'_>> =
         scored.iter().map(|scored| Place { score: sum(scored), scored }).collect();

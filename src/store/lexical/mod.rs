@@ -64,10 +64,23 @@ pub struct LexicalQuery {
     /// How much single words count, by their folded form ([`crate::text::fold`]); a word that is not named counts 1,
     /// one that counts 0 is left out. Where nothing would be left, this is ignored.
     pub weights: HashMap<String, f64>,
+    /// What orders the hits.
+    pub legs: LegWeights,
     /// What to search in.
     pub filter: SearchFilter,
     /// How many hits at most.
     pub limit: usize,
+}
+
+/// How much the legs of a hit's score count beside `near`, which counts 1. Each is divided by its best first.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LegWeights {
+    /// Of [`LexicalHit::session`].
+    pub session: f64,
+    /// Of [`LexicalHit::pairs`].
+    pub pairs: f64,
+    /// Of [`LexicalHit::surface`].
+    pub surface: f64,
 }
 
 /// What a search by words found.
@@ -170,6 +183,7 @@ struct Search {
     weights: Vec<f64>,
     sequence: Vec<usize>,
     left_out: Vec<String>,
+    legs: LegWeights,
     restriction: Restriction,
     limit: usize,
     /// Rows to read at most; none: as many as suit the store.
@@ -192,7 +206,7 @@ struct Ranked {
 
 impl Search {
     fn new(query: LexicalQuery, restriction: Restriction) -> Self {
-        let LexicalQuery { text, weights, filter: _, limit } = query;
+        let LexicalQuery { text, weights, legs, filter: _, limit } = query;
         let Question { words, left_out, sequence } = Question::of(&text);
         let weigh =
             |word: &QuestionWord| weights.get(&word.form).copied().filter(|w| w.is_finite()).unwrap_or(1.0);
@@ -207,6 +221,7 @@ impl Search {
             words: kept.iter().map(|old| words[*old].clone()).collect(),
             weights: kept.iter().map(|old| weights[*old]).collect(),
             left_out,
+            legs,
             restriction,
             limit,
             budget: None,
@@ -279,7 +294,7 @@ impl Search {
             other => messages.is_some() && conversations.is_none_or(|all| all.binary_search(&other).is_ok()),
         };
         let scored = score::score(corpus, &words, &self.sequence, &ranked.entries, admits);
-        ranked.hits = hits::best(db, &scored, &self.restriction, self.limit)?;
+        ranked.hits = hits::best(db, &scored, self.legs, &self.restriction, self.limit)?;
         Ok(())
     }
 

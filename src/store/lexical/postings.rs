@@ -10,10 +10,10 @@ use super::score::{Corpus, Entry, Found, NO_PLACE};
 use crate::error::{Error, Kind, Result};
 use crate::text::{QuestionWord, Term};
 
-/// Texts that all words of a question may be found in together: of a store of so many texts one in eight, between
+/// Texts that all words of a question may be found in together: of a store of so many texts one in ten, between
 /// these bounds. Reading and scoring takes about a microsecond each.
 pub(super) fn row_budget(n_texts: f64) -> usize {
-    ((n_texts / 8.0) as usize).clamp(10_000, 50_000)
+    ((n_texts / 10.0) as usize).clamp(10_000, 50_000)
 }
 
 /// Where a term stands.
