@@ -79,8 +79,8 @@ impl Growing {
         }
         let id = *self.id.get_or_insert_with(|| conversation_id(&self.told));
         let client = client(&self.told);
-        let mut making =
-            Making { id, format, client, n_before: self.n_made, messages: Vec::new(), used: &mut self.used };
+        let (keeps_ids, n_before, used) = (self.told.keeps_ids, self.n_made, &mut self.used);
+        let mut making = Making { id, format, keeps_ids, client, n_before, messages: Vec::new(), used };
 
         let mut tree = Tree::new(std::mem::take(&mut self.told.messages), self.fresh, &mut readout);
         for (at, time) in tree.order(self.told.created.unwrap_or(now)) {
@@ -118,7 +118,7 @@ impl Growing {
         let updated_at =
             told.updated.or(self.times.map(|(_, last)| last)).unwrap_or(created_at).max(created_at);
         let mut metadata = told.metadata.clone();
-        if told.format != ImportFormat::History {
+        if !told.keeps_ids {
             metadata.insert(IMPORTED_FROM.into(), told.format.name().into());
             note_id(&mut metadata, told.id.as_deref());
         }
@@ -143,17 +143,17 @@ impl Growing {
     }
 }
 
-/// The tool that it is told to come from; a plain history says nothing about that.
+/// The tool that it is told to come from; what keeps its ids says nothing about that.
 fn client(told: &Told) -> Option<ClientRef> {
     let version = || json::shortened(told.version.as_deref().unwrap_or_default(), 100);
-    (told.format != ImportFormat::History)
-        .then(|| ClientRef { name: told.format.name().into(), version: version() })
+    (!told.keeps_ids).then(|| ClientRef { name: told.format.name().into(), version: version() })
 }
 
 /// The messages of a conversation that are made already.
 struct Making<'a> {
     id: ConversationId,
     format: ImportFormat,
+    keeps_ids: bool,
     client: Option<ClientRef>,
     /// Messages that were made before.
     n_before: u64,
@@ -171,11 +171,11 @@ impl Making<'_> {
         time: Timestamp,
     ) -> Option<MessageId> {
         let key = key(&said, self.id, at);
-        let kept = said.id.as_deref().filter(|_| self.format == ImportFormat::History);
+        let kept = said.id.as_deref().filter(|_| self.keeps_ids);
         let kept: Option<MessageId> = kept.and_then(|id| id.parse().ok());
         let main = said.parts.iter().position(|part| !part.is_noise).unwrap_or(0);
         let mut metadata = said.metadata;
-        if self.format != ImportFormat::History {
+        if !self.keeps_ids {
             note_id(&mut metadata, said.id.as_deref());
         }
         let mut number = 0;
@@ -252,7 +252,7 @@ fn key(said: &Said, conversation: ConversationId, at: usize) -> String {
 fn conversation_id(told: &Told) -> ConversationId {
     let name = told.format.name();
     if let Some(given) = &told.id {
-        let kept = (told.format == ImportFormat::History).then(|| given.parse().ok()).flatten();
+        let kept = told.keeps_ids.then(|| given.parse().ok()).flatten();
         return kept.unwrap_or_else(|| ConversationId::derived(name, given));
     }
     let parts = told.messages.first().map(|said| said.parts.as_slice()).unwrap_or_default();

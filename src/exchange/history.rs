@@ -81,6 +81,7 @@ fn told(key: Option<String>, value: Value) -> Result<Told, String> {
         convert::digest([title.as_deref().unwrap_or_default(), &first, &created])
     });
     let mut told = Told::new(ImportFormat::History, Some(id));
+    told.keeps_ids = true;
     told.title = title;
     told.created = created;
     told.updated = json::time(&members, UPDATED);

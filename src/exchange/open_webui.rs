@@ -39,6 +39,7 @@ pub(super) fn told(value: Value) -> Result<Told, String> {
     let is_set = |name: &str| json::is_set(&outer, name) || json::is_set(&chat, name);
     (told.pinned, told.archived) = (is_set("pinned"), is_set("archived"));
     told.folder = json::name(&outer, &[FOLDER_PATH]);
+    told.keeps_ids = json::is_set(&outer, OWN_IDS);
     told.tags = tags;
     // the export names folders by their ids only
     if let (None, Some(folder)) = (&told.folder, json::id(&outer, &["folder_id"])) {
@@ -58,6 +59,8 @@ pub(super) fn told(value: Value) -> Result<Told, String> {
 
 /// Where the path of a chat's folder stands, which only the database and nosso's own export know.
 pub(super) const FOLDER_PATH: &str = "folder_path";
+/// What nosso's own export sets, so that what it brings back keeps its ids.
+pub(super) const OWN_IDS: &str = "nossoIds";
 /// Where nosso's own export keeps a role that Open WebUI does not know.
 pub(super) const OWN_ROLE: &str = "nossoRole";
 

@@ -15,6 +15,9 @@ pub(super) struct Told {
     pub format: ImportFormat,
     /// Its id over there.
     pub id: Option<String>,
+    /// Ids that are UUIDs become its own and its messages' here: it comes from the store that nosso had before, or
+    /// from nosso's own export, and what is stored already must not come again under other ids.
+    pub keeps_ids: bool,
     pub title: Option<String>,
     pub project: Option<String>,
     pub model: Option<String>,
@@ -194,6 +197,7 @@ impl Told {
         Self {
             format,
             id,
+            keeps_ids: false,
             title: None,
             project: None,
             model: None,

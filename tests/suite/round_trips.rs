@@ -223,6 +223,9 @@ async fn what_open_webui_does_not_know_comes_back_from_its_form() {
     let listed = two.memory.conversations(params(json!({}))).await.unwrap().items;
     let Conversation { id, folder, tags, .. } = &listed[0];
     assert_eq!((folder.as_deref(), tags), (Some("Work/Water"), &vec!["b".to_owned()]));
+    assert_eq!(*id, c, "it would come again into the store that it is from");
+    let again = one.import(&text).await;
+    assert_eq!((again.added.conversations, again.added.messages), (0, 0));
     let said = |messages: Vec<nosso::model::Message>| {
         messages.into_iter().map(|it| (it.role, it.content, it.status)).collect::<Vec<_>>()
     };

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::exchange::open_webui::{FOLDER_PATH, OWN_ROLE};
+use crate::exchange::open_webui::{FOLDER_PATH, OWN_IDS, OWN_ROLE};
 use crate::model::{AnswerStatus, Conversation, Message, MessageId, Role, Timestamp};
 
 /// What Open WebUI calls a conversation without a name.
@@ -64,9 +64,12 @@ pub fn conversation(conversation: &Conversation, messages: &[Message]) -> Value 
         "meta": {"tags": tags},
         "folder_id": null,
     });
-    // it knows folders by the ids of one of its own databases; who reads it back finds here what the folder was
-    if let (Some(value), Some(folder)) = (value.as_object_mut(), &conversation.folder) {
-        value.insert(FOLDER_PATH.into(), folder.as_str().into());
+    if let Some(value) = value.as_object_mut() {
+        value.insert(OWN_IDS.into(), true.into());
+        // it knows folders by the ids of one of its own databases; who reads it back finds here what the folder was
+        if let Some(folder) = &conversation.folder {
+            value.insert(FOLDER_PATH.into(), folder.as_str().into());
+        }
     }
     value
 }
@@ -231,6 +234,8 @@ mod tests {
             let Some(Record::Conversation(found)) = readout.records.first() else { panic!("no conversation") };
             let shown = read.iter().find(|message| Some(message.id) == found.head_message_id);
             prop_assert_eq!(shown.map(|message| &message.content), head.map(|head| &head.content));
+            let ids: HashSet<MessageId> = read.iter().map(|message| message.id).collect();
+            prop_assert_eq!((found.id, ids), (written.id, messages.iter().map(|message| message.id).collect()));
         }
     }
 }
