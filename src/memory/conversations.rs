@@ -30,10 +30,12 @@ impl Memory {
         let title = title.map(|title| guard.admit_name(title, SecretField::Title, &mut secrets));
         let metadata = metadata.map(|metadata| guard.admit_metadata(metadata, &mut secrets));
         let created_at = Timestamp::now();
+        let (files, has_tags) = (folder.is_some(), !tags.is_empty());
         let new = NewConversation { id, title, project, model, folder, tags, private, created_at, metadata };
         let created = self.store().create_conversation(new, actor.client.clone()).await?;
         if created.fresh {
             self.0.events.conversation(actor, Action::ConversationCreated, id);
+            self.names_changed(actor, files, has_tags);
         }
         Ok(Stored { record: created.record, secrets })
     }

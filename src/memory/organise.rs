@@ -33,7 +33,20 @@ impl Memory {
                 self.0.events.conversation(actor, Action::ConversationUpdated, *id);
             }
         }
+        // folders and tags come to be by what is put into them, go with the last of it, and tell how much they hold
+        let files = !change.folder.is_keep();
+        let tags = !(change.add_tags.is_empty() && change.remove_tags.is_empty());
+        self.names_changed(actor, !ids.is_empty() && files, !ids.is_empty() && tags);
         Ok(Organised { conversations: ids.len() as u64, messages: 0 })
+    }
+
+    /// Tells that there may be other folders or tags than before.
+    pub(super) fn names_changed(&self, actor: &Actor, folders: bool, tags: bool) {
+        for (changed, action) in [(folders, Action::FoldersChanged), (tags, Action::TagsChanged)] {
+            if changed {
+                self.0.events.in_general(actor, action);
+            }
+        }
     }
 
     /// Deletes every conversation that a filter lets through; a retry does the rest.

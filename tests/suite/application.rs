@@ -348,3 +348,23 @@ fn changes_are_told_to_others_and_not_to_who_made_them() {
     assert_ne!(heard["params"]["result"]["memoryId"], change["memoryId"]);
     assert_eq!(heard["params"]["result"]["action"], "memoryAdded", "{heard}");
 }
+
+#[test]
+fn new_folders_and_tags_are_told_with_what_made_them() {
+    let home = Home::new();
+    home.configure("[embed]\nenabled = false\n");
+    let _daemon = Daemon::start(&home);
+    let [mut own, mut other] = [(); 2].map(|()| Client::connect(&home.socket()).unwrap());
+    other.call("event.subscribe", &json!({})).unwrap().unwrap();
+    let made = own.call("conversation.create", &json!({"tags": ["a"]})).unwrap().unwrap();
+    let changes = [json!({"folder": "Work"}), json!({"removeTags": ["a"]}), json!({"pinned": true})];
+    for change in changes {
+        own.call("conversation.organise", &json!({"ids": [made["id"]], "change": change})).unwrap().unwrap();
+    }
+    let heard: Vec<Value> =
+        (0..7).map(|_| other.receive().unwrap()["params"]["result"]["action"].clone()).collect();
+    let updated = "conversationUpdated";
+    let told =
+        ["conversationCreated", "tagsChanged", updated, "foldersChanged", updated, "tagsChanged", updated];
+    assert_eq!(heard, told);
+}
