@@ -124,7 +124,8 @@ pub fn show(result: &SearchResult, context: &mut Context) -> Run {
     if context.out.json {
         context.out.document(result)?;
     } else {
-        let text: Vec<String> = result.hits.iter().map(|hit| hit_text(hit, context)).collect();
+        let text: Vec<String> =
+            grouped(&result.hits).iter().map(|group| group_text(group, context)).collect();
         if !text.is_empty() {
             context.out.page(&text.join("\n"))?;
         }
@@ -141,7 +142,28 @@ pub fn show(result: &SearchResult, context: &mut Context) -> Run {
     }
 }
 
-fn hit_text(hit: &Hit, context: &Context) -> String {
+/// The hits of one conversation together, where the best of them stands.
+fn grouped(hits: &[Hit]) -> Vec<Vec<&Hit>> {
+    let mut groups: Vec<Vec<&Hit>> = Vec::new();
+    for hit in hits {
+        let of_the_same = |group: &&mut Vec<&Hit>| {
+            hit.conversation_id.is_some() && group[0].conversation_id == hit.conversation_id
+        };
+        match groups.iter_mut().find(of_the_same) {
+            Some(group) => group.push(hit),
+            None => groups.push(vec![hit]),
+        }
+    }
+    groups
+}
+
+/// The first under the full heading; of the others only what may differ is told again.
+fn group_text(group: &[&Hit], context: &Context) -> String {
+    let texts = group.iter().enumerate().map(|(place, hit)| hit_text(hit, place == 0, context));
+    texts.collect()
+}
+
+fn hit_text(hit: &Hit, is_first: bool, context: &Context) -> String {
     let origin = Origin {
         kind: hit.kind,
         title: hit.conversation_title.as_deref(),
@@ -151,7 +173,11 @@ fn hit_text(hit: &Hit, context: &Context) -> String {
         created_at: hit.created_at,
     };
     let id = paint(style::DIM, format!("({})", hit.id));
-    let mut text = format!("{} {id}\n", origin.heading(context.words, &context.zone));
+    let heading = match is_first {
+        true => origin.heading(context.words, &context.zone),
+        false => origin.within(&context.zone),
+    };
+    let mut text = format!("{heading} {id}\n");
     text.extend(hit.before.iter().map(neighbour_line));
     text.push_str(&passage(&hit.text, &hit.spans, context.out.wrap_width()));
     text.extend(hit.after.iter().map(neighbour_line));
@@ -225,6 +251,22 @@ mod tests {
         ] {
             assert_eq!(plain(&passage(text, &[], width)), expected);
         }
+    }
+
+    #[test]
+    fn hits_of_one_conversation_stand_together_where_the_best_of_them_is() {
+        let hit = |n: u128, conversation: Option<u128>| -> Hit {
+            serde_json::from_value(serde_json::json!({
+                "kind": "message", "id": uuid::Uuid::from_u128(n), "createdAt": "2024-03-14T09:00:00Z",
+                "conversationId": conversation.map(uuid::Uuid::from_u128), "text": "t", "offset": 0, "length": 1,
+                "spans": [], "score": 1.0, "before": [], "after": [],
+            }))
+            .unwrap()
+        };
+        let hits = [(1, Some(7)), (2, None), (3, Some(8)), (4, Some(7)), (5, None)].map(|(n, c)| hit(n, c));
+        let groups: Vec<Vec<u128>> =
+            grouped(&hits).iter().map(|group| group.iter().map(|hit| hit.id.as_u128()).collect()).collect();
+        assert_eq!(groups, [vec![1, 4], vec![2], vec![3], vec![5]]);
     }
 
     #[test]

@@ -31,12 +31,22 @@ impl Origin<'_> {
             SourceKind::Memory => words.memory.to_owned(),
             SourceKind::Message => title_or(self.title, words),
         };
+        self.line(Some(title), zone)
+    }
+
+    /// The same under the heading of another message of the conversation: without its title.
+    pub fn within(&self, zone: &TimeZone) -> String {
+        self.line(None, zone)
+    }
+
+    fn line(&self, title: Option<String>, zone: &TimeZone) -> String {
         let speaker = match (self.author, self.role) {
             (Some(author), _) => Some(clean::line(author)),
             (None, role) => role.map(|role| role.name().to_owned()),
         };
         let client = self.client.map(|client| clean::line(&client.name));
-        let mut parts = vec![paint(style::DIM, when::day(self.created_at, zone)), paint(style::TITLE, title)];
+        let mut parts = vec![paint(style::DIM, when::day(self.created_at, zone))];
+        parts.extend(title.map(|title| paint(style::TITLE, title)));
         parts.extend(speaker.into_iter().chain(client).map(|part| paint(style::DIM, part)));
         parts.join(&paint(style::DIM, " · "))
     }
