@@ -142,7 +142,9 @@ mod tests {
             let mut asked = Asked::new(&query, &mean);
             let found = asked.score(&codes, Kernel::best()).unwrap();
             let expected = naive(&query, &mean, &tokens);
-            prop_assert!((found - expected).abs() < 0.01, "{} instead of {}", found, expected);
+            // the entries of a query's table are bytes: the fewer numbers share it, the more one rounding counts
+            let tolerance = 0.1 / (dimension as f32).sqrt();
+            prop_assert!((found - expected).abs() < tolerance, "{} instead of {}", found, expected);
             prop_assert_eq!(asked.score(&codes, Kernel::Portable), Some(found), "every kernel gives the same");
         }
     }
