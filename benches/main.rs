@@ -6,6 +6,7 @@
 mod append;
 mod embedding;
 mod forget;
+mod hybrid;
 mod import;
 mod late;
 mod listing;
@@ -32,6 +33,7 @@ const ALL: &[(&str, Section)] = &[
     ("memory", memory::run),
     ("vectors", vectors::run),
     ("search", search::run),
+    ("hybrid", hybrid::run),
     ("late", late::run),
 ];
 

@@ -3,16 +3,17 @@
 //! `NOSSO_BENCH_LARGE=1` measures a store of 1,000,000 messages too, which takes minutes to make. Stores are kept beside
 //! the build.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use nosso::config::Durability;
-use nosso::model::{ChunkRange, ConversationId, MessageId, Role, Timestamp};
+use nosso::model::{ChunkRange, ConversationId, Role, Timestamp};
 use nosso::store::{Append, LexicalQuery, NewConversation, NewMessage, Options, Store};
 use rusqlite::Connection;
 
 use crate::support::figures::{Dice, millis, quantile, timed};
 use crate::support::table::{Table, Target};
-use crate::support::{Outcome, cache};
+use crate::support::{Outcome, cached};
 
 /// Messages of a conversation.
 const TURNS: usize = 40;
@@ -21,9 +22,16 @@ const BATCH: usize = 2_000;
 /// Different words of each language that tell something.
 const VOCABULARY: usize = 40_000;
 /// Questions of each kind.
-const QUESTIONS: usize = 150;
+pub const QUESTIONS: usize = 150;
 /// Hits asked for, as the daemon asks.
-const LIMIT: usize = 400;
+const LIMIT: usize = 300;
+/// Kinds of questions, by how common their words are.
+pub const KINDS: [(&str, Option<Range<usize>>); 4] = [
+    ("rare words", Some(2_000..VOCABULARY)),
+    ("middling words", Some(100..2_000)),
+    ("common words", Some(0..40)),
+    ("words as they come", None),
+];
 /// Goes up when the texts change.
 const VERSION: u32 = 1;
 
@@ -35,26 +43,30 @@ pub fn run(table: &mut Table) -> Outcome {
     Ok(())
 }
 
+/// The languages of texts and questions.
+pub fn languages() -> [Language; 2] {
+    [Language::new("portuguese"), Language::new("english")]
+}
+
+/// A folder with a store of so many messages, made at the first run.
+pub fn filled(languages: &[Language; 2], n_messages: usize) -> Outcome<PathBuf> {
+    let name = format!("search-{VERSION}-{}-{n_messages}", nosso::text::ANALYSIS_VERSION);
+    cached(&name, |making| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let bytes = runtime.block_on(make(making, languages, n_messages))?;
+        Ok(std::fs::write(making.join("whole"), bytes.to_string())?)
+    })
+}
+
 fn at_size(table: &mut Table, n_messages: usize, at_most: f64) -> Outcome {
+    let languages = languages();
+    let folder = filled(&languages, n_messages)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let languages = [Language::new("portuguese"), Language::new("english")];
-    let folder = cache().join(format!("search-{VERSION}-{}-{n_messages}", nosso::text::ANALYSIS_VERSION));
-    if !folder.join("whole").exists() {
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder)?;
-        let bytes = runtime.block_on(make(&folder, &languages, n_messages))?;
-        std::fs::write(folder.join("whole"), bytes.to_string())?;
-    }
     let bytes: f64 = std::fs::read_to_string(folder.join("whole"))?.parse()?;
     let store = runtime.block_on(Store::open(options(&folder)))?;
     let plain = Connection::open(folder.join("plain.db"))?;
     let mut all = Vec::new();
-    for (kind, ranks) in [
-        ("rare words", Some(2_000..VOCABULARY)),
-        ("middling words", Some(100..2_000)),
-        ("common words", Some(0..40)),
-        ("words as they come", None),
-    ] {
+    for (kind, ranks) in KINDS {
         let mut dice = Dice::new(7);
         let (mut times, mut floors) = (Vec::new(), Vec::new());
         for n in 0..QUESTIONS {
@@ -140,19 +152,9 @@ fn append(conversation: ConversationId, texts: Vec<String>) -> Append {
         created_at,
         metadata: None,
     };
-    let messages = texts.into_iter().map(|content| NewMessage {
-        id: MessageId::new(),
-        parent: nosso::api::Patch::Keep,
-        role: Role::User,
-        author: None,
-        model: None,
-        status: None,
-        sources: Vec::new(),
-        usage: None,
-        created_at,
-        metadata: None,
-        chunks: vec![ChunkRange { view: 0, start: 0, end: content.len() as u32 }],
-        content,
+    let messages = texts.into_iter().map(|content| {
+        let chunks = vec![ChunkRange { view: 0, start: 0, end: content.len() as u32 }];
+        NewMessage { created_at, ..NewMessage::new(Role::User, content, chunks) }
     });
     Append { conversation, create: Some(new), messages: messages.collect(), client: None }
 }
@@ -167,7 +169,7 @@ fn full_text(db: &Connection, words: &[String]) -> Outcome<usize> {
 }
 
 /// Words as often as those of a natural language: the n-th is n times as rare as the first.
-struct Language {
+pub struct Language {
     words: Vec<String>,
     function_words: Vec<&'static str>,
     /// Sums of 1/n, to throw dice against.
@@ -237,7 +239,7 @@ impl Language {
     }
 
     /// A question with some words of these ranks, or as they come; and those words.
-    fn question(&self, dice: &mut Dice, ranks: Option<std::ops::Range<usize>>) -> (String, Vec<String>) {
+    pub fn question(&self, dice: &mut Dice, ranks: Option<Range<usize>>) -> (String, Vec<String>) {
         let words: Vec<String> = (0..4)
             .map(|_| match &ranks {
                 Some(ranks) => self.words[ranks.start + dice.below(ranks.len())].clone(),

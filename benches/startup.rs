@@ -3,24 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nosso::config::Durability;
-use nosso::embed;
-use nosso::index::{self, Index};
-use nosso::store::{self, Store};
 use serde_json::json;
 
 use crate::support::daemon::{Daemon, Embedding};
 use crate::support::figures::{Dice, median, millis};
 use crate::support::model::{self, Brought};
 use crate::support::table::{Table, Target};
-use crate::support::{Outcome, cached, texts};
+use crate::support::{Outcome, cached, filling, texts};
 
 const MESSAGES: usize = 100_000;
 const A_CONVERSATION: usize = 100;
 /// Messages of one import.
 const BATCH: usize = 5_000;
-/// Jobs that are done at once.
-const LEASED: usize = 4_096;
 const STARTS: usize = 7;
 /// Part of the cache's name: another way to fill it is another store.
 const RECIPE: u32 = 1;
@@ -65,7 +59,7 @@ fn filled(brought: Option<&Brought>) -> Outcome<PathBuf> {
         import(making)?;
         if let Some(brought) = brought {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(give_vectors(&making.join("data/nosso"), brought))?;
+            runtime.block_on(filling::give_vectors(&making.join("data/nosso"), brought, 0))?;
         }
         Ok(())
     })
@@ -96,40 +90,4 @@ fn import(folder: &Path) -> Outcome {
         }
     }
     Ok(())
-}
-
-/// Does the queued jobs with vectors that are made up, which no start can tell from others. Store and index are filled
-/// as the daemon does it, so that they agree.
-async fn give_vectors(data: &Path, brought: &Brought) -> Outcome {
-    let options = store::Options {
-        database: data.join("nosso.db"),
-        backups: data.join("backups"),
-        durability: Durability::Normal,
-    };
-    let store = Store::open(options).await?;
-    let library = [brought.library.clone()];
-    let model = embed::check(&library, &brought.model)?;
-    let dimension = u32::try_from(model.dimension)?;
-    let space = store
-        .ensure_space(&model.name, &model.fingerprint, dimension, nosso::memory::CHUNKER_VERSION)
-        .await?;
-    let index = Index::open(index::Options {
-        folder: data.join(format!("index/{:04}", space.id)),
-        dimension: model.dimension,
-        stamp: format!("{}/{}/{}", store.identity(), space.fingerprint, space.id),
-    })?;
-    let mut dice = Dice::new(5);
-    loop {
-        let jobs = store.lease(space.id, LEASED, std::time::Duration::from_secs(600)).await?;
-        if jobs.is_empty() {
-            break;
-        }
-        let vector = |_| (0..model.dimension).map(|_| dice.normal() as f32 + 1.0).collect::<Vec<f32>>();
-        let vectors: Vec<(u32, Vec<f32>)> = jobs.iter().map(|job| job.chunk).zip((0..).map(vector)).collect();
-        index.put(&vectors)?;
-        store.complete(&jobs).await?;
-    }
-    index.merge()?;
-    index.close()?;
-    Ok(store.close().await?)
 }

@@ -2,6 +2,7 @@
 
 pub mod daemon;
 pub mod figures;
+pub mod filling;
 pub mod model;
 pub mod raw;
 pub mod table;
