@@ -69,10 +69,10 @@ impl Memory {
         let mut meaning = Meaning { leg, embedding, chunks: HashMap::new(), found: Vec::new() };
         let wanted = pool * CHUNKS_PER_ITEM;
         if self.store().lets_all_through(filter) {
-            meaning.find(self.store(), filter, wanted, None).await?;
-        } else if meaning.find(self.store(), filter, UNFILTERED.max(wanted), None).await? < pool {
+            meaning.find(self.store(), filter, wanted, pool, None).await?;
+        } else if meaning.find(self.store(), filter, UNFILTERED.max(wanted), usize::MAX, None).await? < pool {
             let among = self.store().chunks_matching(filter).await?;
-            meaning.find(self.store(), filter, wanted, among).await?;
+            meaning.find(self.store(), filter, wanted, usize::MAX, among).await?;
         }
         Ok(meaning)
     }
@@ -99,12 +99,14 @@ impl Meaning {
         Some(best.chunk.start as usize..best.chunk.end as usize)
     }
 
-    /// Asks the index; of what it finds only what `filter` admits is kept. Answers how many candidates that are.
+    /// Asks the index for `n` vectors; of what it finds only what `filter` admits is kept, `most` candidates at most.
+    /// Answers how many that are.
     async fn find(
         &mut self,
         store: &Store,
         filter: &SearchFilter,
         n: usize,
+        most: usize,
         among: Option<Vec<u32>>,
     ) -> Result<usize> {
         let (index, vector) = (self.leg.index.clone(), self.embedding.vector.clone());
@@ -114,10 +116,14 @@ impl Meaning {
         self.chunks.clear();
         self.found.clear();
         for chunk in chunks {
-            let of_item = self.chunks.entry(chunk.item).or_default();
-            if of_item.is_empty() {
-                self.found.push(chunk.item);
-            }
+            let of_item = match self.chunks.get_mut(&chunk.item) {
+                Some(of_item) => of_item,
+                None if self.found.len() == most => continue,
+                None => {
+                    self.found.push(chunk.item);
+                    self.chunks.entry(chunk.item).or_default()
+                }
+            };
             of_item.push(Compared { chunk, cosine: None, late: None });
         }
         Ok(self.found.len())

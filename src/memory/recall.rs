@@ -22,7 +22,9 @@ const LOOKED_AT: usize = 10;
 /// Neighbouring messages on each side at most.
 const MAX_CONTEXT: u32 = 10;
 /// Candidates that words bring; more are asked for where more hits are wanted.
-const WORDS_POOL: usize = 300;
+const WORDS_POOL: usize = 200;
+/// The same where one conversation is searched: it has few texts, and what answers stands lower among them.
+const WORDS_POOL_OF_ONE: usize = 300;
 /// Candidates that meaning brings.
 const MEANING_POOL: usize = 100;
 
@@ -35,6 +37,7 @@ impl Memory {
         let limit = limit.unwrap_or(DEFAULT_HITS).clamp(1, MAX_HITS) as usize;
         let context = context.unwrap_or(0).min(MAX_CONTEXT);
         let asked = self.asked(&query, mode).await?;
+        let words_pool = if filter.conversation_id.is_some() { WORDS_POOL_OF_ONE } else { WORDS_POOL };
         let words = async {
             match mode {
                 SearchMode::Semantic => Ok(None),
@@ -44,7 +47,7 @@ impl Memory {
                         weights: asked.word_weights(),
                         legs: fusion::POOL_LEGS,
                         filter: filter.clone(),
-                        limit: WORDS_POOL.max(limit),
+                        limit: words_pool.max(limit),
                     };
                     self.store().lexical(query).await.map(Some)
                 }
