@@ -22,11 +22,11 @@ const BATCH: usize = 2_000;
 /// Different words of each language that tell something.
 const VOCABULARY: usize = 40_000;
 /// Questions of each kind.
-pub const QUESTIONS: usize = 150;
+const QUESTIONS: usize = 150;
 /// Hits asked for, as the daemon asks.
-const LIMIT: usize = 300;
+const LIMIT: usize = 200;
 /// Kinds of questions, by how common their words are.
-pub const KINDS: [(&str, Option<Range<usize>>); 4] = [
+const KINDS: [(&str, Option<Range<usize>>); 4] = [
     ("rare words", Some(2_000..VOCABULARY)),
     ("middling words", Some(100..2_000)),
     ("common words", Some(0..40)),
@@ -44,12 +44,12 @@ pub fn run(table: &mut Table) -> Outcome {
 }
 
 /// The languages of texts and questions.
-pub fn languages() -> [Language; 2] {
+fn languages() -> [Language; 2] {
     [Language::new("portuguese"), Language::new("english")]
 }
 
 /// A folder with a store of so many messages, made at the first run.
-pub fn filled(languages: &[Language; 2], n_messages: usize) -> Outcome<PathBuf> {
+fn filled(languages: &[Language; 2], n_messages: usize) -> Outcome<PathBuf> {
     let name = format!("search-{VERSION}-{}-{n_messages}", nosso::text::ANALYSIS_VERSION);
     cached(&name, |making| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -169,7 +169,7 @@ fn full_text(db: &Connection, words: &[String]) -> Outcome<usize> {
 }
 
 /// Words as often as those of a natural language: the n-th is n times as rare as the first.
-pub struct Language {
+struct Language {
     words: Vec<String>,
     function_words: Vec<&'static str>,
     /// Sums of 1/n, to throw dice against.
@@ -239,7 +239,7 @@ impl Language {
     }
 
     /// A question with some words of these ranks, or as they come; and those words.
-    pub fn question(&self, dice: &mut Dice, ranks: Option<Range<usize>>) -> (String, Vec<String>) {
+    fn question(&self, dice: &mut Dice, ranks: Option<Range<usize>>) -> (String, Vec<String>) {
         let words: Vec<String> = (0..4)
             .map(|_| match &ranks {
                 Some(ranks) => self.words[ranks.start + dice.below(ranks.len())].clone(),
