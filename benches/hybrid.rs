@@ -3,7 +3,7 @@
 //!
 //! `NOSSO_BENCH_LARGE=1` measures 1,000,000 messages too, which takes some gigabytes and minutes to make.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::daemon::{Daemon, Embedding};
 use crate::support::figures::{millis, quantile, timed};
@@ -30,8 +30,9 @@ pub fn run(table: &mut Table) -> Outcome {
 fn at_size(table: &mut Table, brought: &Brought, n_messages: usize, at_most: f64) -> Outcome {
     let folder = filling::messages(n_messages, Some(brought))?;
     let mut daemon = Daemon::start(&folder, &Embedding::With(brought))?;
-    wait_for_meaning(&mut daemon)?;
     let mut client = daemon.client()?;
+    // the model starts beside the daemon's first answers
+    client.wait_until("/legs/semantic", |takes_part| takes_part == &json!(true))?;
     let questions = texts::all()?.questions;
     let step = (questions.len() / (QUESTIONS + WARM_UP)).max(1);
     let questions = questions.iter().step_by(step);
@@ -70,20 +71,4 @@ fn at_size(table: &mut Table, brought: &Brought, n_messages: usize, at_most: f64
         &by,
     );
     Ok(())
-}
-
-/// The model starts beside the daemon's first answers.
-fn wait_for_meaning(daemon: &mut Daemon) -> Outcome {
-    let mut client = daemon.client()?;
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    loop {
-        let served: Value = client.call("search.query", json!({"query": "olá"}))?["served"].clone();
-        if served["semantic"] == json!(true) {
-            return Ok(());
-        }
-        if std::time::Instant::now() > deadline {
-            return Err(format!("nothing is found by meaning: {served}").into());
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
 }

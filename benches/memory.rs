@@ -1,7 +1,7 @@
 //! The resident memory of an idle daemon: without a model, with one, and after work.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -14,8 +14,6 @@ const APPENDS: usize = 1000;
 const SEARCHES: usize = 100;
 /// An embedder gives its working memory back one second after its work; two are enough for this and the store.
 const SETTLE: Duration = Duration::from_secs(2);
-/// After which the texts that were appended must have been embedded.
-const PATIENCE: Duration = Duration::from_secs(180);
 
 pub fn run(table: &mut Table) -> Outcome {
     let folder = scratch()?;
@@ -33,10 +31,10 @@ fn with_model(table: &mut Table, folder: &Path) -> Outcome {
     let target = Target::AtMost(200.0);
     let mut daemon = Daemon::start(folder, &Embedding::With(&brought))?;
     let mut client = daemon.client()?;
-    wait_until(&mut client, "/embedding/loaded", |loaded| loaded == &json!(true))?;
+    client.wait_until("/embedding/loaded", |loaded| loaded == &json!(true))?;
     idle(table, "resident with the model loaded", &daemon, target)?;
     work(&mut client)?;
-    wait_until(&mut client, "/queue/ready", |ready| ready == &json!(0))?;
+    client.wait_until("/queue/ready", |ready| ready == &json!(0))?;
     idle(table, "resident with the model, after work", &daemon, target)
 }
 
@@ -59,18 +57,4 @@ fn idle(table: &mut Table, what: &str, daemon: &Daemon, target: Target) -> Outco
     let by = format!("{anonymous:.1} MB its own, {of_files:.1} MB pages of files");
     table.row(what, all, " MB", target, &by);
     Ok(())
-}
-
-fn wait_until(client: &mut Raw, at: &str, is_so: impl Fn(&serde_json::Value) -> bool) -> Outcome {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let status = client.call("system.status", json!({}))?;
-        if status.pointer(at).is_some_and(&is_so) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(format!("{at} did not come about: {status}").into());
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }

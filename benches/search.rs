@@ -43,25 +43,14 @@ pub fn run(table: &mut Table) -> Outcome {
     Ok(())
 }
 
-/// The languages of texts and questions.
-fn languages() -> [Language; 2] {
-    [Language::new("portuguese"), Language::new("english")]
-}
-
-/// A folder with a store of so many messages, made at the first run.
-fn filled(languages: &[Language; 2], n_messages: usize) -> Outcome<PathBuf> {
-    let name = format!("search-{VERSION}-{}-{n_messages}", nosso::text::ANALYSIS_VERSION);
-    cached(&name, |making| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let bytes = runtime.block_on(make(making, languages, n_messages))?;
-        Ok(std::fs::write(making.join("whole"), bytes.to_string())?)
-    })
-}
-
 fn at_size(table: &mut Table, n_messages: usize, at_most: f64) -> Outcome {
-    let languages = languages();
-    let folder = filled(&languages, n_messages)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let languages = [Language::new("portuguese"), Language::new("english")];
+    let name = format!("search-{VERSION}-{}-{n_messages}", nosso::text::ANALYSIS_VERSION);
+    let folder = cached(&name, |making| {
+        let bytes = runtime.block_on(make(making, &languages, n_messages))?;
+        Ok(std::fs::write(making.join("whole"), bytes.to_string())?)
+    })?;
     let bytes: f64 = std::fs::read_to_string(folder.join("whole"))?.parse()?;
     let store = runtime.block_on(Store::open(options(&folder)))?;
     let plain = Connection::open(folder.join("plain.db"))?;

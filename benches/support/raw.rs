@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -11,6 +11,8 @@ use super::Outcome;
 
 /// Longer than anything that is measured takes.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// After which what a daemon does in the background must have come about: the embedding of a thousand texts, say.
+const COMES_ABOUT: Duration = Duration::from_secs(180);
 
 pub struct Raw {
     writer: UnixStream,
@@ -43,6 +45,21 @@ impl Raw {
         match answer.get("result") {
             Some(result) => Ok(result.clone()),
             None => Err(format!("{method}: {}", answer["error"]).into()),
+        }
+    }
+
+    /// Waits until the member of `system.status` that this pointer names is as wanted.
+    pub fn wait_until(&mut self, at: &str, is_so: impl Fn(&Value) -> bool) -> Outcome {
+        let deadline = Instant::now() + COMES_ABOUT;
+        loop {
+            let status = self.call("system.status", json!({}))?;
+            if status.pointer(at).is_some_and(&is_so) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(format!("{at} did not come about: {status}").into());
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 }

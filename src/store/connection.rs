@@ -40,7 +40,6 @@ pub(super) fn open_writer(database: &Path, durability: Durability) -> Result<Con
          PRAGMA secure_delete = ON;",
     )?;
     words::register_functions(&connection)?;
-    register_bare(&connection)?;
     Ok(connection)
 }
 
